@@ -1,0 +1,72 @@
+"""Ed25519 key files: made at first use, readable by their owner alone."""
+
+import os
+import stat
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ..errors import HomeReadOnly, KeyMissing, KeyUnsafe
+from .notes import Signer
+
+_PRIVATE = 0o600
+
+
+def create_key(path: Path, name: str) -> Signer:
+    """A new key on disk, durable before it is used; an existing file is never overwritten."""
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_private(path, pem)
+    return Signer(name, key)
+
+
+def load_key(path: Path, name: str) -> Signer:
+    try:
+        mode = path.stat().st_mode
+        pem = path.read_bytes()
+    except FileNotFoundError:
+        raise KeyMissing(
+            f"the signing key {path} is missing",
+            why="without it nothing can be appended",
+            cure="restore it from a backup, or run `control-plane ledger recover-key --recovery-key FILE`",
+        ) from None
+    except PermissionError:
+        raise KeyUnsafe(f"the signing key {path} cannot be read by this user") from None
+    if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
+        raise KeyUnsafe(f"others can read the signing key {path}", cure=f"chmod 600 {path}")
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except ValueError as fault:
+        raise KeyMissing(f"{path} is not a private key in PEM", why=str(fault)) from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeyMissing(f"{path} is not an Ed25519 key")
+    return Signer(name, key)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a new file that only its owner can read, and sync it and its folder."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
+    except PermissionError:
+        raise HomeReadOnly(f"{path.parent} cannot be written") from None
+    except OSError as fault:
+        if isinstance(fault, FileExistsError):
+            raise
+        raise HomeReadOnly(f"{path.parent} cannot be written", why=str(fault)) from None
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

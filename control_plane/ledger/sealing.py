@@ -1,0 +1,102 @@
+"""One commit, one checkpoint: the tree grows and is signed inside the transaction that stores its leaves."""
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import NamedTuple, Protocol
+
+from ..errors import BadSignature, KeyUnknown, LedgerDamaged
+from .keyring import Keyring
+from .leaf import leaf_stream, leaf_topic
+from .merkle import Frontier, Tile, edge_tiles, frontier_from_edges
+from .notes import Checkpoint, MalformedNote, Note, Signer
+
+# One signature is kept for each so many leaves; more would only slow an audit down.
+KEPT_EVERY = 4096
+
+
+class TreeStore(Protocol):
+    """What a database must offer inside its own transaction."""
+
+    def last_note(self) -> str | None: ...
+    def tile(self, level: int, index: int) -> bytes: ...
+    def put(self, tiles: list[Tile], size: int, note: str) -> None: ...
+
+
+class Head(NamedTuple):
+    note: str
+    frontier: Frontier
+
+
+class Authority:
+    """Who may sign this ledger, and the key that this process signs with."""
+
+    def __init__(self, signer: Signer, keyring: Keyring | None = None, reload: "Callable[[], Authority] | None" = None):
+        self.signer = signer
+        self.origin = signer.verifier.name
+        self.keyring = keyring or Keyring(self.origin, signer.verifier)
+        self._reload = reload
+
+    def refreshed(self) -> "Authority":
+        """The authority as the store has it now: another process may have changed keys."""
+        return self._reload() if self._reload else self
+
+
+class Sealer:
+    """Keeps the last head, which is trusted only while the store still shows the same note."""
+
+    def __init__(self, authority: Authority) -> None:
+        self.authority = authority
+        self._head: Head | None = None
+
+    def head(self, store: TreeStore) -> Head:
+        """The head to build on, checked when it is not the one that this process left."""
+        note = store.last_note()
+        if self._head is None or note != self._head.note:
+            self._head = self._load(store, note)
+        return self._head
+
+    def seal(self, store: TreeStore, head: Head, leaf_hashes: Sequence[bytes]) -> None:
+        frontier, tiles = head.frontier.extend(leaf_hashes)
+        note = self.authority.signer.note(Checkpoint(self.authority.origin, frontier.size, frontier.root()).text())
+        store.put(tiles, frontier.size, note)
+        # A rollback after this line is harmless: the store will not show this note.
+        self._head = Head(note, frontier)
+
+    def _load(self, store: TreeStore, text: str | None) -> Head:
+        if text is None:
+            return Head("", Frontier())
+        note = Note.parse(text)
+        checkpoint = note.checkpoint()
+        self._check_signer(note, checkpoint)
+        edges = [
+            Tile(level, index, store.tile(level, index)[: width * 32])
+            for level, index, width in edge_tiles(checkpoint.size)
+        ]
+        frontier = frontier_from_edges(checkpoint.size, edges)
+        if frontier.root() != checkpoint.root:
+            raise LedgerDamaged(
+                "the stored tree does not lead to its signed checkpoint", cure="run `control-plane ledger verify`"
+            )
+        return Head(text, frontier)
+
+    def _check_signer(self, note: Note, checkpoint: Checkpoint) -> None:
+        try:
+            signers = note.signed_by(self.authority.keyring.valid_at(checkpoint.size))
+        except (KeyUnknown, BadSignature):
+            self.authority = self.authority.refreshed()
+            signers = note.signed_by(self.authority.keyring.valid_at(checkpoint.size))
+        if self.authority.signer.verifier not in signers:
+            self.authority = self.authority.refreshed()
+        if checkpoint.origin != self.authority.origin:
+            raise MalformedNote(f"the checkpoint is of {checkpoint.origin}, not of {self.authority.origin}")
+
+
+def run_hashes(stream: str, first_version: int, topics: Sequence[str], states: Sequence[bytes]) -> list[bytes]:
+    """Leaf hashes of consecutive versions of one stream: `leaf_bytes`, with what repeats built once."""
+    start = b"\x00" + leaf_stream(stream)
+    named = {topic: leaf_topic(topic) for topic in set(topics)}
+    versions = range(first_version, first_version + len(states))
+    return [
+        sha256(b"".join((start, version.to_bytes(8), named[topic], state))).digest()
+        for version, topic, state in zip(versions, topics, states, strict=True)
+    ]

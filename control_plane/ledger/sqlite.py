@@ -1,0 +1,148 @@
+"""Signed recorders for SQLite, on the plug points of `eventsourcing`."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from eventsourcing.persistence import StoredEvent
+from eventsourcing.sqlite import (
+    SQLiteApplicationRecorder,
+    SQLiteConnection,
+    SQLiteConnectionPool,
+    SQLiteCursor,
+    SQLiteDatastore,
+    SQLiteProcessRecorder,
+)
+
+from ..errors import LedgerDamaged
+from .leaf import leaf_bytes
+from .merkle import Tile, leaf_hash
+from .sealing import KEPT_EVERY, Authority, Head, Sealer, run_hashes
+
+APPLICATION_ID = 0x43504C47  # "CPLG"
+SCHEMA = 1
+
+_TABLES = (
+    # A column named rowid is the row's id itself: positions are given, never reused, and survive VACUUM.
+    "CREATE TABLE IF NOT EXISTS {table} (rowid INTEGER PRIMARY KEY, originator_id TEXT NOT NULL, "
+    "originator_version INTEGER NOT NULL, topic TEXT NOT NULL, state BLOB NOT NULL, "
+    "UNIQUE (originator_id, originator_version))",
+    # The few events about keys and archives are found without a scan.
+    "CREATE INDEX IF NOT EXISTS {table}_of_the_ledger ON {table} (topic) "
+    "WHERE topic >= 'ledger.' AND topic < 'ledger/'",
+    "CREATE TABLE IF NOT EXISTS tiles (level INTEGER, number INTEGER, hashes BLOB NOT NULL, "
+    "PRIMARY KEY (level, number)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS checkpoints (size INTEGER PRIMARY KEY, note TEXT NOT NULL)",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {SCHEMA}",
+)
+# The first statement must write: a transaction that reads first cannot wait for the lock, it fails.
+_TAKE_WRITE_LOCK = "DELETE FROM checkpoints WHERE size < 0"
+# One statement a batch: row by row, a committer that shares the interpreter with a busy host starves.
+# Each value packs offset << 32 | length of the topic << 24 | length of the state.
+_INSERT_RUN = (
+    "INSERT INTO {table} SELECT ?1 + key, ?2, ?3 + key, "
+    "CAST(substr(?4, (value >> 32) + 1, (value >> 24) & 255) AS TEXT), "
+    "substr(?4, (value >> 32) + ((value >> 24) & 255) + 1, value & 16777215) FROM json_each(?5)"
+)
+
+
+class SignedSQLiteDatastore(SQLiteDatastore):
+    def __init__(self, db_name: str, *, authority: Authority, **options: Any) -> None:
+        super().__init__(db_name, **options)
+        self.sealer = Sealer(authority)
+        self.pool = _FullSyncPool(db_name=db_name, lock_timeout=options.get("lock_timeout"))
+
+
+class _FullSyncPool(SQLiteConnectionPool):
+    """`synchronous=FULL` whatever this SQLite was built with; the log is checkpointed in larger steps."""
+
+    def _create_connection(self) -> SQLiteConnection:
+        connection = super()._create_connection()
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA wal_autocheckpoint=4000")
+        return connection
+
+
+class SignedSQLiteApplicationRecorder(SQLiteApplicationRecorder):
+    """Stores what the library gives it, and signs it in the same transaction."""
+
+    datastore: SignedSQLiteDatastore
+
+    def construct_create_table_statements(self) -> list[str]:
+        return [statement.format(table=self.events_table_name) for statement in _TABLES]
+
+    def insert_run(self, stream: str, first_version: int, topics: Sequence[str], states: Sequence[bytes]) -> int:
+        """Store consecutive versions of one stream in one statement; the position of the first."""
+        hashes = run_hashes(stream, first_version, topics, states)
+        values: list[int] = []
+        parts: list[bytes] = []
+        offset = 0
+        for topic, state in zip(topics, states, strict=True):
+            name = topic.encode()
+            values.append(offset << 32 | len(name) << 24 | len(state))
+            parts += (name, state)
+            offset += len(name) + len(state)
+        packed, layout = b"".join(parts), str(values)
+        with self.datastore.transaction(commit=True) as cursor:
+            store, head = self._lock(cursor)
+            first = head.frontier.size + 1
+            cursor.execute(
+                _INSERT_RUN.format(table=self.events_table_name), (first, stream, first_version, packed, layout)
+            )
+            self.datastore.sealer.seal(store, head, hashes)
+        return first
+
+    def _insert_events(self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
+        store, head = self._lock(c)
+        rows, hashes = [], []
+        for position, event in enumerate(stored_events, head.frontier.size + 1):
+            stream = event.originator_id.hex if isinstance(event.originator_id, UUID) else event.originator_id
+            rows.append((position, stream, event.originator_version, event.topic, event.state))
+            hashes.append(leaf_hash(leaf_bytes(stream, event.originator_version, event.topic, event.state)))
+        if rows:
+            c.executemany(f"INSERT INTO {self.events_table_name} VALUES (?, ?, ?, ?, ?)", rows)
+            self.datastore.sealer.seal(store, head, hashes)
+        return [row[0] for row in rows]
+
+    def _lock(self, cursor: SQLiteCursor) -> "tuple[SQLiteTree, Head]":
+        """Take the write lock, then look where the log ends: at the signed head, or it was tampered with."""
+        cursor.execute(_TAKE_WRITE_LOCK)
+        store = SQLiteTree(cursor)
+        head = self.datastore.sealer.head(store)
+        end = self._max_notification_id(cursor) or 0
+        if end != head.frontier.size:
+            raise LedgerDamaged(
+                f"the log ends at position {end}, its signed checkpoint at {head.frontier.size}",
+                cure="run `control-plane ledger verify`",
+            )
+        return store, head
+
+
+class SignedSQLiteProcessRecorder(SQLiteProcessRecorder, SignedSQLiteApplicationRecorder):
+    """Signed events and tracking in one transaction."""
+
+
+class SQLiteTree:
+    """The tree's tables, seen from inside one transaction."""
+
+    def __init__(self, cursor: SQLiteCursor | sqlite3.Cursor) -> None:
+        self._cursor = cursor
+
+    def last_note(self) -> str | None:
+        self._cursor.execute("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1")
+        row = self._cursor.fetchone()
+        return row[0] if row else None
+
+    def tile(self, level: int, index: int) -> bytes:
+        self._cursor.execute("SELECT hashes FROM tiles WHERE level = ? AND number = ?", (level, index))
+        row = self._cursor.fetchone()
+        return row[0] if row else b""
+
+    def put(self, tiles: list[Tile], size: int, note: str) -> None:
+        self._cursor.executemany("INSERT OR REPLACE INTO tiles VALUES (?, ?, ?)", tiles)
+        block = (size - 1) // KEPT_EVERY * KEPT_EVERY
+        self._cursor.execute("DELETE FROM checkpoints WHERE size > ? AND size < ?", (block, size))
+        self._cursor.execute("INSERT INTO checkpoints VALUES (?, ?)", (size, note))

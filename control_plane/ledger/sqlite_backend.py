@@ -1,0 +1,133 @@
+"""The ledger in one SQLite file."""
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from ..errors import ForeignHome, HomeReadOnly, LedgerUnavailable, NewerHome
+from .backend import Row
+from .sealing import Authority, Sealer, TreeStore
+from .sqlite import APPLICATION_ID, SCHEMA, SignedSQLiteApplicationRecorder, SignedSQLiteDatastore, SQLiteTree
+
+LOCK_TIMEOUT = 15
+_COLUMNS = "SELECT rowid, originator_id, originator_version, topic, state FROM stored_events"
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def _reading(
+    read: "Callable[Concatenate[SQLiteBackend, sqlite3.Connection, _P], _T]",
+) -> "Callable[Concatenate[SQLiteBackend, _P], _T]":
+    """Run on the one reading connection, and say what is wrong in our own words."""
+
+    def wrapped(self: "SQLiteBackend", /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        with self._read_lock:
+            try:
+                return read(self, self._reader, *args, **kwargs)
+            except sqlite3.Error as fault:
+                raise unavailable(self._path, fault) from fault
+
+    return wrapped
+
+
+class SQLiteBackend:
+    def __init__(self, path: Path, authority: Authority, *, create: bool = False) -> None:
+        self._path = path
+        if not create:
+            check_schema(path)
+        # Text ids: streams have names that people read.
+        self._datastore = SignedSQLiteDatastore(
+            f"file:{path}", authority=authority, lock_timeout=LOCK_TIMEOUT, originator_id_type="text"
+        )
+        self._recorder = SignedSQLiteApplicationRecorder(self._datastore)
+        if create:
+            self._recorder.create_table()
+        self._reader = _connect(path)
+        self._read_lock = threading.RLock()
+        self._data_version = -1
+
+    def insert(self, stream: str, first_version: int, topics: list[str], states: list[bytes]) -> int:
+        return self._recorder.insert_run(stream, first_version, topics, states)
+
+    @_reading
+    def stored_upto(self, reader: sqlite3.Connection, stream: str) -> int:
+        found = reader.execute("SELECT MAX(originator_version) FROM stored_events WHERE originator_id = ?", (stream,))
+        return found.fetchone()[0] or 0
+
+    @_reading
+    def rows(self, reader: sqlite3.Connection, after: int, limit: int) -> list[Row]:
+        found = reader.execute(f"{_COLUMNS} WHERE rowid > ? ORDER BY rowid LIMIT ?", (after, limit))
+        return found.fetchall()
+
+    @_reading
+    def row_of(self, reader: sqlite3.Connection, stream: str, version: int) -> Row | None:
+        found = reader.execute(f"{_COLUMNS} WHERE originator_id = ? AND originator_version = ?", (stream, version))
+        row = found.fetchone()
+        return Row(*row) if row else None
+
+    @_reading
+    def own_rows(self, reader: sqlite3.Connection) -> list[Row]:
+        found = reader.execute(f"{_COLUMNS} WHERE topic >= 'ledger.' AND topic < 'ledger/' ORDER BY rowid")
+        return [Row(*row) for row in found]
+
+    @_reading
+    def size(self, reader: sqlite3.Connection) -> int:
+        return reader.execute("SELECT MAX(rowid) FROM stored_events").fetchone()[0] or 0
+
+    @contextlib.contextmanager
+    def tree(self) -> Iterator[TreeStore]:
+        with self._read_lock:
+            self._reader.execute("BEGIN")
+            try:
+                yield SQLiteTree(self._reader.cursor())
+            except sqlite3.Error as fault:
+                raise unavailable(self._path, fault) from fault
+            finally:
+                self._reader.rollback()
+
+    @_reading
+    def changed(self, reader: sqlite3.Connection) -> bool:
+        before, self._data_version = self._data_version, reader.execute("PRAGMA data_version").fetchone()[0]
+        return before != self._data_version
+
+    def use(self, authority: Authority) -> None:
+        self._datastore.sealer = Sealer(authority)
+
+    def close(self) -> None:
+        self._datastore.close()
+        with self._read_lock:
+            self._reader.close()
+
+
+def check_schema(path: Path) -> None:
+    """Refuse what is not ours before anything is written to it."""
+    if not path.exists():
+        raise ForeignHome(f"{path} is missing", cure="restore it from a backup; its keys and witness are still here")
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            application = connection.execute("PRAGMA application_id").fetchone()[0]
+            schema = connection.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.Error as fault:
+        raise ForeignHome(f"{path} is not a database that can be read", why=str(fault)) from None
+    if application != APPLICATION_ID:
+        raise ForeignHome(f"{path} was not made by a control plane", cure="name another --home")
+    if schema > SCHEMA:
+        raise NewerHome(f"{path} has schema {schema}, this program knows {SCHEMA}", cure="use a newer version")
+
+
+def unavailable(path: Path, fault: Exception) -> LedgerUnavailable | HomeReadOnly:
+    if "readonly" in str(fault) or not os.access(path, os.W_OK):
+        return HomeReadOnly(f"{path} cannot be written", why=str(fault))
+    return LedgerUnavailable(f"{path} cannot be used", why=str(fault), cure="try again; nothing was lost")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"file:{path}", uri=True, isolation_level=None, check_same_thread=False, timeout=LOCK_TIMEOUT
+    )
+    connection.execute("PRAGMA query_only = 1")
+    return connection
