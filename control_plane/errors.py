@@ -23,6 +23,7 @@ ControlPlaneError
 │   ├── KeyMissing               key.missing
 │   ├── KeyUnsafe                key.unsafe
 │   ├── KeyUnknown               key.unknown
+│   ├── KeyRetired               key.retired         the key was rotated or revoked; it signs nothing more
 │   └── BadSignature             key.bad-signature
 ├── ProofError                   proof.*
 ├── SettingsError                settings.invalid
@@ -129,6 +130,10 @@ class KeyUnsafe(KeyFault):
 
 class KeyUnknown(KeyFault):
     code = "key.unknown"
+
+
+class KeyRetired(KeyFault):
+    code = "key.retired"
 
 
 class BadSignature(KeyFault):

@@ -1,14 +1,16 @@
 """Ed25519 key files: made at first use, readable by their owner alone."""
 
+import contextlib
 import os
 import stat
+from collections.abc import Collection
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ..errors import HomeReadOnly, KeyMissing, KeyUnsafe
-from .notes import Signer
+from ..errors import HomeReadOnly, KeyFault, KeyMissing, KeyUnsafe
+from .notes import Signer, Verifier
 
 _PRIVATE = 0o600
 
@@ -34,6 +36,8 @@ def load_key(path: Path, name: str) -> Signer:
         ) from None
     except PermissionError:
         raise KeyUnsafe(f"the signing key {path} cannot be read by this user") from None
+    except OSError as fault:
+        raise KeyMissing(f"the signing key {path} cannot be read", why=os.strerror(fault.errno or 0)) from None
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
         raise KeyUnsafe(f"others can read the signing key {path}", cure=f"chmod 600 {path}")
     try:
@@ -43,6 +47,17 @@ def load_key(path: Path, name: str) -> Signer:
     if not isinstance(key, Ed25519PrivateKey):
         raise KeyMissing(f"{path} is not an Ed25519 key")
     return Signer(name, key)
+
+
+def host_key(path: Path, next_path: Path, name: str, current: Collection[Verifier]) -> Signer:
+    """The key that this host signs with; after a change that stopped before its last step, the one that waits."""
+    # Twice: the file may be renamed between the two looks.
+    for candidate in (path, next_path, path):
+        with contextlib.suppress(KeyFault):
+            signer = load_key(candidate, name)
+            if signer.verifier in current:
+                return signer
+    return load_key(path, name)
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -9,7 +9,7 @@ from .events import Catalogue
 from .facts import STREAM, JournalRecovered, KeysChanged, LedgerCreated
 from .home import Home, Identity
 from .keyring import Keyring
-from .keys import load_key
+from .keys import host_key
 from .notes import Note, Signer
 from .proofs import TileTree
 from .recovery import recover_journals
@@ -21,21 +21,19 @@ from .witness import Witness, check_witness, witness_folder
 class Opened:
     """A home with its database, keys and witness, before anybody writes."""
 
-    def __init__(self, home: Home, catalogue: Catalogue, clock: Clock) -> None:
+    def __init__(self, home: Home, catalogue: Catalogue, clock: Clock, *, signing: bool = True) -> None:
         self.home, self.catalogue, self.clock = home, catalogue, clock
         self.identity = home.identity()
         self.witness = Witness(witness_folder(), self.identity.ledger)
-        self.backend: Backend = SQLiteBackend(home.database, Authority(load_key(home.key, self.identity.origin)))
-        self.backend.use(self.authority())
+        root = Keyring(self.identity.origin, self.identity.root)
+        self.backend: Backend = SQLiteBackend(home.database, Authority(None, root, self.authority))
+        if signing:
+            self.backend.use(self.authority())
 
     def authority(self) -> Authority:
         """The keyring as the log has it, and this host's key in it."""
         keyring = self.keyring()
-        signer = load_key(self.home.key, self.identity.origin)
-        if signer.verifier not in keyring.current() and self.home.next_key.exists():
-            # A rotation was interrupted between its event and the renaming of the key.
-            self.home.next_key.replace(self.home.key)
-            signer = load_key(self.home.key, self.identity.origin)
+        signer = host_key(self.home.key, self.home.next_key, self.identity.origin, keyring.current())
         return Authority(signer, keyring, self.authority)
 
     def keyring(self) -> Keyring:

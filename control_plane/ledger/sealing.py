@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import NamedTuple, Protocol
 
-from ..errors import BadSignature, KeyUnknown, LedgerDamaged
+from ..errors import KeyMissing, KeyRetired, KeyUnknown, LedgerDamaged
 from .keyring import Keyring
 from .leaf import leaf_stream, leaf_topic
 from .merkle import Frontier, Tile, edge_tiles, frontier_from_edges
@@ -19,6 +19,9 @@ class TreeStore(Protocol):
 
     def last_note(self) -> str | None: ...
     def tile(self, level: int, index: int) -> bytes: ...
+    def keys_changed(self) -> int:
+        """The position of the last `ledger.keys-changed`, 0 when there was none."""
+
     def put(self, tiles: list[Tile], size: int, note: str) -> None: ...
 
 
@@ -30,11 +33,41 @@ class Head(NamedTuple):
 class Authority:
     """Who may sign this ledger, and the key that this process signs with."""
 
-    def __init__(self, signer: Signer, keyring: Keyring | None = None, reload: "Callable[[], Authority] | None" = None):
-        self.signer = signer
-        self.origin = signer.verifier.name
-        self.keyring = keyring or Keyring(self.origin, signer.verifier)
-        self._reload = reload
+    def __init__(
+        self,
+        signer: Signer | None,
+        keyring: Keyring | None = None,
+        reload: "Callable[[], Authority] | None" = None,
+    ) -> None:
+        if keyring is None:
+            assert signer is not None, "who has no key needs a keyring"
+            keyring = Keyring(signer.verifier.name, signer.verifier)
+        self._signer, self.keyring, self._reload = signer, keyring, reload
+        self.origin = keyring.origin
+
+    @property
+    def signer(self) -> Signer:
+        """The key that signs; who only reads has none until something is to be written after all."""
+        if self._signer is None:
+            raise KeyMissing("this ledger was opened for reading")
+        return self._signer
+
+    def check(self) -> None:
+        """A key that was retired, or never admitted, signs nothing."""
+        verifier = self.signer.verifier
+        term = self.keyring.terms().get(verifier)
+        if term is None:
+            raise KeyUnknown(
+                "this host's key may not sign this ledger",
+                why="it was never admitted",
+                cure=f"on a host that may, run `control-plane ledger key admit {verifier}`",
+            )
+        if term.until is not None:
+            raise KeyRetired(
+                "this host's key signs nothing more",
+                why=f"it was retired at position {term.until:,}",
+                cure="restore the newest key, or run `control-plane ledger recover-key --recovery-key FILE`",
+            )
 
     def refreshed(self) -> "Authority":
         """The authority as the store has it now: another process may have changed keys."""
@@ -47,9 +80,16 @@ class Sealer:
     def __init__(self, authority: Authority) -> None:
         self.authority = authority
         self._head: Head | None = None
+        self._keys_as_of: int | None = None
 
     def head(self, store: TreeStore) -> Head:
         """The head to build on, checked when it is not the one that this process left."""
+        changed = store.keys_changed()
+        if changed != self._keys_as_of:
+            # Asked inside each transaction: not one checkpoint may bear a key that was retired before it.
+            self.authority, self._head = self.authority.refreshed(), None
+            self.authority.check()
+            self._keys_as_of = changed
         note = store.last_note()
         if self._head is None or note != self._head.note:
             self._head = self._load(store, note)
@@ -80,13 +120,7 @@ class Sealer:
         return Head(text, frontier)
 
     def _check_signer(self, note: Note, checkpoint: Checkpoint) -> None:
-        try:
-            signers = note.signed_by(self.authority.keyring.valid_at(checkpoint.size))
-        except (KeyUnknown, BadSignature):
-            self.authority = self.authority.refreshed()
-            signers = note.signed_by(self.authority.keyring.valid_at(checkpoint.size))
-        if self.authority.signer.verifier not in signers:
-            self.authority = self.authority.refreshed()
+        note.signed_by(self.authority.keyring.valid_at(checkpoint.size))
         if checkpoint.origin != self.authority.origin:
             raise MalformedNote(f"the checkpoint is of {checkpoint.origin}, not of {self.authority.origin}")
 

@@ -16,6 +16,7 @@ from eventsourcing.sqlite import (
 )
 
 from ..errors import LedgerDamaged
+from .facts import KeysChanged
 from .leaf import leaf_bytes
 from .merkle import Tile, leaf_hash
 from .sealing import KEPT_EVERY, Authority, Head, Sealer, run_hashes
@@ -110,7 +111,7 @@ class SignedSQLiteApplicationRecorder(SQLiteApplicationRecorder):
     def _lock(self, cursor: SQLiteCursor) -> "tuple[SQLiteTree, Head]":
         """Take the write lock, then look where the log ends: at the signed head, or it was tampered with."""
         cursor.execute(_TAKE_WRITE_LOCK)
-        store = SQLiteTree(cursor)
+        store = SQLiteTree(cursor, self.events_table_name)
         head = self.datastore.sealer.head(store)
         end = self._max_notification_id(cursor) or 0
         if end != head.frontier.size:
@@ -128,8 +129,8 @@ class SignedSQLiteProcessRecorder(SQLiteProcessRecorder, SignedSQLiteApplication
 class SQLiteTree:
     """The tree's tables, seen from inside one transaction."""
 
-    def __init__(self, cursor: SQLiteCursor | sqlite3.Cursor) -> None:
-        self._cursor = cursor
+    def __init__(self, cursor: SQLiteCursor | sqlite3.Cursor, table: str = "stored_events") -> None:
+        self._cursor, self._table = cursor, table
 
     def last_note(self) -> str | None:
         self._cursor.execute("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1")
@@ -140,6 +141,15 @@ class SQLiteTree:
         self._cursor.execute("SELECT hashes FROM tiles WHERE level = ? AND number = ?", (level, index))
         row = self._cursor.fetchone()
         return row[0] if row else b""
+
+    def keys_changed(self) -> int:
+        # The first two terms are those of the partial index, word for word: without them it would be a scan.
+        self._cursor.execute(
+            f"SELECT MAX(rowid) FROM {self._table} WHERE topic >= 'ledger.' AND topic < 'ledger/' AND topic = ?",
+            (KeysChanged.TOPIC,),
+        )
+        found: int | None = self._cursor.fetchone()[0]
+        return found or 0
 
     def put(self, tiles: list[Tile], size: int, note: str) -> None:
         self._cursor.executemany("INSERT OR REPLACE INTO tiles VALUES (?, ?, ?)", tiles)
