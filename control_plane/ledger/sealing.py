@@ -63,9 +63,10 @@ class Authority:
                 cure=f"on a host that may, run `control-plane ledger key admit {verifier}`",
             )
         if term.until is not None:
+            alone = "" if self.keyring.current() else ", and no key is in use: only the recovery key can admit one"
             raise KeyRetired(
                 "this host's key signs nothing more",
-                why=f"it was retired at position {term.until:,}",
+                why=f"it was retired at position {term.until:,}{alone}",
                 cure="restore the newest key, or run `control-plane ledger recover-key --recovery-key FILE`",
             )
 
@@ -126,11 +127,16 @@ class Sealer:
 
 
 def run_hashes(stream: str, first_version: int, topics: Sequence[str], states: Sequence[bytes]) -> list[bytes]:
-    """Leaf hashes of consecutive versions of one stream: `leaf_bytes`, with what repeats built once."""
-    start = b"\x00" + leaf_stream(stream)
+    """Leaf hashes of consecutive versions of one stream."""
+    return tail_hashes(stream, first_version, leaf_tails(topics, states))
+
+
+def leaf_tails(topics: Sequence[str], states: Sequence[bytes]) -> list[bytes]:
+    """What follows the version in each leaf: topic and state; what repeats is built once."""
     named = {topic: leaf_topic(topic) for topic in set(topics)}
-    versions = range(first_version, first_version + len(states))
-    return [
-        sha256(b"".join((start, version.to_bytes(8), named[topic], state))).digest()
-        for version, topic, state in zip(versions, topics, states, strict=True)
-    ]
+    return [named[topic] + state for topic, state in zip(topics, states, strict=True)]
+
+
+def tail_hashes(stream: str, first_version: int, tails: Sequence[bytes]) -> list[bytes]:
+    start = b"\x00" + leaf_stream(stream)
+    return [sha256(start + version.to_bytes(8) + tail).digest() for version, tail in enumerate(tails, first_version)]
