@@ -2,24 +2,20 @@
 
 import sqlite3
 from collections.abc import Sequence
+from itertools import accumulate, chain
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from eventsourcing.persistence import StoredEvent
-from eventsourcing.sqlite import (
-    SQLiteApplicationRecorder,
-    SQLiteConnection,
-    SQLiteConnectionPool,
-    SQLiteCursor,
-    SQLiteDatastore,
-    SQLiteProcessRecorder,
-)
+from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteCursor, SQLiteProcessRecorder
 
 from ..errors import LedgerDamaged
 from .facts import KeysChanged
 from .leaf import leaf_bytes
 from .merkle import Tile, leaf_hash
-from .sealing import KEPT_EVERY, Authority, Head, Sealer, run_hashes
+from .sealing import KEPT_EVERY, Authority, Head, Sealer, leaf_tails, tail_hashes
+from .sqlite_writes import DurableSQLiteDatastore
 
 APPLICATION_ID = 0x43504C47  # "CPLG"
 SCHEMA = 1
@@ -38,8 +34,6 @@ _TABLES = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA}",
 )
-# The first statement must write: a transaction that reads first cannot wait for the lock, it fails.
-_TAKE_WRITE_LOCK = "DELETE FROM checkpoints WHERE size < 0"
 # One statement a batch: row by row, a committer that shares the interpreter with a busy host starves.
 # Each value packs offset << 32 | length of the topic << 24 | length of the state.
 _INSERT_RUN = (
@@ -49,22 +43,10 @@ _INSERT_RUN = (
 )
 
 
-class SignedSQLiteDatastore(SQLiteDatastore):
+class SignedSQLiteDatastore(DurableSQLiteDatastore):
     def __init__(self, db_name: str, *, authority: Authority, **options: Any) -> None:
         super().__init__(db_name, **options)
         self.sealer = Sealer(authority)
-        self.pool = _FullSyncPool(db_name=db_name, lock_timeout=options.get("lock_timeout"))
-
-
-class _FullSyncPool(SQLiteConnectionPool):
-    """`synchronous=FULL` whatever this SQLite was built with; the log is checkpointed in larger steps."""
-
-    def _create_connection(self) -> SQLiteConnection:
-        connection = super()._create_connection()
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA wal_autocheckpoint=4000")
-        return connection
 
 
 class SignedSQLiteApplicationRecorder(SQLiteApplicationRecorder):
@@ -77,18 +59,10 @@ class SignedSQLiteApplicationRecorder(SQLiteApplicationRecorder):
 
     def insert_run(self, stream: str, first_version: int, topics: Sequence[str], states: Sequence[bytes]) -> int:
         """Store consecutive versions of one stream in one statement; the position of the first."""
-        hashes = run_hashes(stream, first_version, topics, states)
-        values: list[int] = []
-        parts: list[bytes] = []
-        offset = 0
-        for topic, state in zip(topics, states, strict=True):
-            name = topic.encode()
-            values.append(offset << 32 | len(name) << 24 | len(state))
-            parts += (name, state)
-            offset += len(name) + len(state)
-        packed, layout = b"".join(parts), str(values)
+        tails = leaf_tails(topics, states)
+        hashes, packed, layout = tail_hashes(stream, first_version, tails), b"".join(tails), _layout(topics, tails)
         with self.datastore.transaction(commit=True) as cursor:
-            store, head = self._lock(cursor)
+            store, head = self._end(cursor)
             first = head.frontier.size + 1
             cursor.execute(
                 _INSERT_RUN.format(table=self.events_table_name), (first, stream, first_version, packed, layout)
@@ -97,7 +71,7 @@ class SignedSQLiteApplicationRecorder(SQLiteApplicationRecorder):
         return first
 
     def _insert_events(self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
-        store, head = self._lock(c)
+        store, head = self._end(c)
         rows, hashes = [], []
         for position, event in enumerate(stored_events, head.frontier.size + 1):
             stream = event.originator_id.hex if isinstance(event.originator_id, UUID) else event.originator_id
@@ -108,9 +82,8 @@ class SignedSQLiteApplicationRecorder(SQLiteApplicationRecorder):
             self.datastore.sealer.seal(store, head, hashes)
         return [row[0] for row in rows]
 
-    def _lock(self, cursor: SQLiteCursor) -> "tuple[SQLiteTree, Head]":
-        """Take the write lock, then look where the log ends: at the signed head, or it was tampered with."""
-        cursor.execute(_TAKE_WRITE_LOCK)
+    def _end(self, cursor: SQLiteCursor) -> "tuple[SQLiteTree, Head]":
+        """Inside the write lock, look where the log ends: at the signed head, or it was tampered with."""
         store = SQLiteTree(cursor, self.events_table_name)
         head = self.datastore.sealer.head(store)
         end = self._max_notification_id(cursor) or 0
@@ -152,7 +125,18 @@ class SQLiteTree:
         return found or 0
 
     def put(self, tiles: list[Tile], size: int, note: str) -> None:
-        self._cursor.executemany("INSERT OR REPLACE INTO tiles VALUES (?, ?, ?)", tiles)
+        places = ", ".join(["(?, ?, ?)"] * len(tiles))
+        self._cursor.execute(f"INSERT OR REPLACE INTO tiles VALUES {places}", list(chain.from_iterable(tiles)))
         block = (size - 1) // KEPT_EVERY * KEPT_EVERY
         self._cursor.execute("DELETE FROM checkpoints WHERE size > ? AND size < ?", (block, size))
         self._cursor.execute("INSERT INTO checkpoints VALUES (?, ?)", (size, note))
+
+
+def _layout(topics: Sequence[str], tails: Sequence[bytes]) -> str:
+    """Where in the joined tails each topic and state lies, as `_INSERT_RUN` reads it."""
+    # The first two bytes of a tail are the length of its topic.
+    names = {topic: (2 << 32) + (len(topic.encode()) << 24) - len(topic.encode()) - 2 for topic in set(topics)}
+    sizes = list(map(len, tails))
+    starts = accumulate(sizes, initial=0)
+    layout = [(start << 32) + size + names[topic] for start, size, topic in zip(starts, sizes, topics, strict=False)]
+    return msgspec.json.encode(layout).decode()
