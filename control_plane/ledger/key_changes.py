@@ -44,7 +44,6 @@ def rotate(opened: Opened, reason: str = "rotated", *, reached: Reached = lambda
         reached("event stored")
         _take_over(opened.home)
         reached("key renamed")
-        opened.backend.use(opened.authority())
         return Changed(position, fresh.verifier, (old.verifier,))
 
 
@@ -57,7 +56,6 @@ def revoke(opened: Opened, key: Verifier, reason: str = "revoked", *, recovery_k
         signer = host_key(opened.home.key, opened.home.next_key, keyring.origin, keyring.current())
         authority = signer if recovery_key is None else recovery_signer(recovery_key, keyring)
         position = _store(opened, signer, key_change(keyring.origin, authority, reason, retires=(key,)))
-        opened.backend.use(opened.authority())
         return Changed(position, retired=(key,))
 
 
@@ -67,7 +65,6 @@ def admit(opened: Opened, key: Verifier, reason: str = "admitted") -> Changed:
         keyring = _settled(opened)
         signer = host_key(opened.home.key, opened.home.next_key, keyring.origin, keyring.current())
         position = _store(opened, signer, key_change(keyring.origin, signer, reason, admits=key))
-        opened.backend.use(opened.authority())
         return Changed(position, key)
 
 
@@ -96,7 +93,6 @@ def recover(
         reached("event stored")
         _take_over(opened.home)
         reached("key renamed")
-        opened.backend.use(opened.authority())
         return Changed(position, fresh.verifier, retired)
 
 
@@ -116,22 +112,23 @@ def _store(opened: Opened, signer: Signer, envelope: str) -> int:
     """Append the event; whether it will be believed is asked inside the transaction, where no key can change."""
     event = KeysChanged(at=opened.clock.now(), envelope=envelope)
     state = opened.catalogue.encode(event)
+    with contextlib.closing(opened.another()) as own:
 
-    def believed() -> Authority:
-        keyring = opened.keyring()
-        after = keyring.after(opened.backend.size() + 1, event)
-        # The key that this very event admits may sign the tree that ends with it.
-        return Authority(signer, keyring if signer.verifier in keyring.terms() else after, believed)
+        def believed() -> Authority:
+            keyring = own.keyring()
+            after = keyring.after(own.backend.size() + 1, event)
+            # The key that this very event admits may sign the tree that ends with it.
+            return Authority(signer, keyring if signer.verifier in keyring.terms() else after, believed)
 
-    while True:
-        opened.backend.use(Authority(signer, opened.keyring(), believed))
-        version = opened.backend.stored_upto(STREAM) + 1
-        try:
-            return opened.backend.insert(STREAM, version, [event.TOPIC], [state])
-        except IntegrityError:
-            continue  # another process wrote to this stream between our look and our turn
-        except PersistenceError as fault:
-            raise LedgerUnavailable("the key change cannot be written", why=str(fault), cure="try again") from fault
+        while True:
+            own.backend.use(Authority(signer, own.keyring(), believed))
+            version = own.backend.stored_upto(STREAM) + 1
+            try:
+                return own.backend.insert(STREAM, version, [event.TOPIC], [state])
+            except IntegrityError:
+                continue  # another process wrote to this stream between our look and our turn
+            except PersistenceError as fault:
+                raise LedgerUnavailable("the key change cannot be written", why=str(fault), cure="try again") from fault
 
 
 def _settled(opened: Opened) -> Keyring:

@@ -78,6 +78,10 @@ class Opened:
         if note is not None:
             self.witness.write(self.identity.root, note)
 
+    def another(self) -> "Opened":
+        """The same home once more, with connections and a sealer of its own."""
+        return Opened(self.home, self.catalogue, self.clock, signing=False)
+
     def close(self) -> None:
         self.backend.close()
 

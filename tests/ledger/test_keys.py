@@ -466,6 +466,7 @@ def test_an_admitted_key_of_another_host_signs_beside_the_first(home: Home, open
     other_host = Opened(home, CATALOGUE, Clock())
     other_host.backend.insert("test", 1, ["test.seen"], [b"{}"])
     assert head_signers(other_host) == [second]
+    home.key.write_bytes(first)
     opened.backend.insert("test", 2, ["test.seen"], [b"{}"])
     assert head_signers(opened) == [opened.identity.root]
     other_host.close()
