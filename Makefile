@@ -1,0 +1,82 @@
+# Python 3.11 or newer and make are all that this needs. Name another interpreter with `make PYTHON=python3.12 …`.
+
+NEWER := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(or $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	$$name -c '$(NEWER)' 2>/dev/null && echo $$name && break; done),python3)
+VENV := .venv
+BIN := $(VENV)/bin
+# Only files whose hash is known, and only ready-made ones: nothing is compiled, nothing else is fetched.
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --no-header --no-annotate --no-config $(LOCK)
+TIME_LIMIT := 660
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help advise test lint cover long bench proofs prove pages lock clean
+
+help: ## Say what there is to make.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+advise: $(VENV)/ready ## Install into .venv, open an embedded store, give a first piece of advice.
+	$(BIN)/python -m control_plane advise --task-type code.fix
+
+test: lint cover ## Everything that has to hold, in at most 12 minutes; CI runs exactly this.
+
+lint: $(VENV)/ready-for-tests ## Style, types, floors.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+cover: $(VENV)/ready-for-tests ## The tests, with the branches that they reach.
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest --session-timeout $(TIME_LIMIT) --durations 10 </dev/null
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+prove: long bench proofs ## The long forms: full counts, benchmarks one after another, every proof.
+
+long: $(VENV)/ready-for-tests ## The tests with their full counts of kills, faults and load.
+	$(BIN)/python -m pytest --long --timeout 3600 --durations 20 </dev/null
+
+bench: $(VENV)/ready-for-tests ## The benchmarks, one after another.
+	@failed=0; for file in $(sort $(wildcard benchmarks/test_*.py)); do \
+		echo "== $$file"; $(BIN)/python -m pytest --long --timeout 1800 $$file </dev/null || failed=1; done; exit $$failed
+
+proofs: $(VENV)/ready-for-tests ## Every proof under scripts/, each against the real system.
+	@failed=0; for file in $(sort $(wildcard scripts/*/m0_*.py scripts/*/fg*.py)); do \
+		echo "== $$file"; $(BIN)/python $$file </dev/null || failed=1; done; exit $$failed
+
+pages: $(VENV)/ready ## Write the pages that are generated from the code.
+	$(BIN)/python -m control_plane.flags example > flags.env.example
+	$(BIN)/python -m control_plane.flags table > docs/flags.md
+
+lock: $(VENV)/ready-to-lock ## Pin what pyproject.toml asks for; `make lock LOCK=--upgrade` takes the newest.
+	$(COMPILE) requirements/lock.in --output-file requirements/lock.txt
+	$(COMPILE) pyproject.toml requirements/build.in --extra test --extra bench --output-file requirements/test.txt
+	$(COMPILE) pyproject.toml requirements/build.in --constraint requirements/test.txt --output-file requirements/base.txt
+	@! grep -n '://' requirements/*.txt || { echo "an address got into the pinned lists" >&2; exit 1; }
+
+clean: ## Remove what was made; your ledgers stay.
+	rm -rf $(VENV) build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c '$(NEWER)' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try make PYTHON=python3.12" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/ready: requirements/base.txt pyproject.toml | $(VENV)/bin/python
+	$(INSTALL) -r requirements/base.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/ready-for-tests: requirements/test.txt $(VENV)/ready
+	$(INSTALL) -r requirements/test.txt
+	@touch $@
+
+$(VENV)/ready-to-lock: $(VENV)/bin/python
+	test ! -s requirements/lock.txt || $(INSTALL) -r requirements/lock.txt
+	test -s requirements/lock.txt || $(BIN)/pip install --quiet -r requirements/lock.in
+	@touch $@

@@ -1,0 +1,9 @@
+"""Every environment flag; the environment is the emergency brake above the ledger's flips and the defaults.
+
+Importing this costs about 0.2 s, so only what opens a control plane imports it.
+"""
+
+from .declared import Flags
+from .reading import Explained, Source, check_flip, explain, read_flags
+
+__all__ = ["Explained", "Flags", "Source", "check_flip", "explain", "read_flags"]
