@@ -26,6 +26,7 @@ ControlPlaneError
 │   ├── KeyRetired               key.retired         the key was rotated or revoked; it signs nothing more
 │   └── BadSignature             key.bad-signature
 ├── ProofError                   proof.*
+├── EvidenceInvalid              evidence.invalid   a proof's record that nobody should believe
 ├── SettingsError                settings.invalid
 └── MissingExtra                 extra.missing      an optional package is not installed
 """
@@ -142,6 +143,10 @@ class BadSignature(KeyFault):
 
 class ProofError(ControlPlaneError):
     code = "proof.invalid"
+
+
+class EvidenceInvalid(ControlPlaneError):
+    code = "evidence.invalid"
 
 
 class SettingsError(ControlPlaneError):
