@@ -1,7 +1,6 @@
 """The folder where one ledger lives: what lies where, how it is made once, and who may enter."""
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,11 +8,14 @@ from pathlib import Path
 import msgspec
 
 from ..errors import ForeignHome, HomeReadOnly, HomeUnusable, NewerHome
-from .keys import create_key, load_key, write_private
-from .notes import Signer, Verifier
+from .flock import lock
+from .keys import create_key, load_key, sync_folder, write_private
+from .notes import MalformedNote, Signer, Verifier
+from .postgres_address import PostgresAddress, is_postgres
+from .witness import witness_folder
 
 FORMAT = 1
-# One step for each format that an older program may have left behind.
+# One step for each format that an older program may have left behind; a step may run twice, so it must not mind.
 UPGRADES: "dict[int, Callable[[Home], None]]" = {}
 
 
@@ -33,9 +35,15 @@ class Identity(msgspec.Struct, frozen=True):
         return Verifier.parse(self.root_key)
 
 
+# How a ledger begins: what is in the database afterwards, which another host may have begun first.
+Begin = Callable[["Home", Identity, Signer, Signer], Identity]
+
+
 class Home:
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    """One folder; with `address` the log itself is in PostgreSQL and the folder is this host's state beside it."""
+
+    def __init__(self, root: Path, address: PostgresAddress | None = None) -> None:
+        self.root, self.address = root, address
         self.database = root / "ledger.db"
         self.views = root / "views.db"
         self.snapshots = root / "snapshots"
@@ -47,34 +55,26 @@ class Home:
         self.recovery_key = root / "keys" / "recovery.key"
         self.token = root / "token"
         self._identity = root / "home.json"
+        self._draft = root / "home.json.draft"
+
+    @property
+    def witness(self) -> Path:
+        """Where the witness of this ledger is: outside the database, so in the state folder when there is one."""
+        named = os.environ.get("CONTROL_PLANE_WITNESS")
+        return witness_folder() if named or self.address is None else self.root / "witness"
 
     def identity(self) -> Identity:
         """Who lives here; raises when nobody does, somebody else does, or a newer program has moved in."""
-        if self.root.exists() and not self.root.is_dir():
-            raise HomeUnusable(f"{self.root} is not a folder", cure="name a folder with --home")
-        try:
-            identity = msgspec.json.decode(self._identity.read_bytes(), type=Identity)
-        except FileNotFoundError:
-            if self.database.exists():
-                raise ForeignHome(f"{self.root} holds a database that no control plane made") from None
-            raise HomeUnusable(
-                f"there is no control plane in {self.root}", cure="make one with `control-plane init`"
-            ) from None
-        except msgspec.DecodeError as fault:
-            raise ForeignHome(f"{self._identity} cannot be read", why=str(fault)) from None
-        except OSError as fault:
-            raise HomeUnusable(f"{self.root} cannot be read", why=os.strerror(fault.errno or 0)) from None
-        if identity.format > FORMAT:
-            raise NewerHome(
-                f"{self.root} has format {identity.format}, this program knows {FORMAT}",
-                cure="use the version that wrote it, or a newer one",
-            )
-        return self._upgraded(identity)
+        identity = self._read_identity()
+        return identity if identity.format == FORMAT else self._upgraded()
 
     def exists(self) -> bool:
-        return self._identity.exists()
+        try:
+            return self._identity.exists()
+        except (OSError, ValueError) as fault:
+            raise _unreadable(self.root, fault) from None
 
-    def create(self, ledger: str, begin: "Callable[[Home, Identity, Signer, Signer], None]") -> Identity:
+    def create(self, ledger: str, begin: Begin) -> Identity:
         """Make the home once; of several processes that try, one makes it and the others find it made.
 
         `home.json` is written last: a creation that was interrupted is taken up again where it stopped.
@@ -82,21 +82,14 @@ class Home:
         with self.locked():
             if self.exists():
                 return self.identity()
-            if self.database.exists() and not self.key.exists():
-                raise ForeignHome(f"{self.database} was not made by a control plane", cure="name another --home")
-            draft = self.root / "home.json.draft"
-            if draft.exists():
-                identity = msgspec.json.decode(draft.read_bytes(), type=Identity)
-                signer, recovery = (load_key(path, identity.origin) for path in (self.key, self.recovery_key))
-            else:
-                origin = Identity(FORMAT, ledger, "").origin
-                for stale in (self.key, self.recovery_key):
-                    stale.unlink(missing_ok=True)
-                signer, recovery = (create_key(path, origin) for path in (self.key, self.recovery_key))
-                identity = Identity(FORMAT, ledger, str(signer.verifier))
-                write_private(draft, msgspec.json.encode(identity))
-            begin(self, identity, signer, recovery)
-            draft.replace(self._identity)
+            draft = _decode(self._draft) or self._drafted(ledger)
+            signer, recovery = (load_key(path, draft.origin) for path in (self.key, self.recovery_key))
+            identity = begin(self, draft, signer, recovery)
+            self._write(self._identity, identity)
+            if identity != draft:
+                # Another host began this ledger: our recovery key has no power over it.
+                self.recovery_key.unlink(missing_ok=True)
+            self._draft.unlink(missing_ok=True)
             return identity
 
     @contextlib.contextmanager
@@ -105,31 +98,101 @@ class Home:
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except (FileExistsError, NotADirectoryError):
+        except (FileExistsError, NotADirectoryError, IsADirectoryError, ValueError):
             raise HomeUnusable(f"{self.root} is not a folder", cure="name a folder with --home") from None
         except OSError as fault:
             raise HomeReadOnly(
                 f"{self.root} cannot be written", why=os.strerror(fault.errno or 0), cure="name another --home"
             ) from None
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            lock(handle)
             yield
         finally:
             os.close(handle)
 
-    def _upgraded(self, identity: Identity) -> Identity:
-        if identity.format == FORMAT:
-            return identity
+    def _read_identity(self) -> Identity:
+        try:
+            if self.root.exists() and not self.root.is_dir():
+                raise HomeUnusable(f"{self.root} is not a folder", cure="name a folder with --home")
+            identity = _decode(self._identity)
+        except (OSError, ValueError) as fault:
+            raise _unreadable(self.root, fault) from None
+        if identity is None:
+            raise self._nobody()
+        return identity
+
+    def _nobody(self) -> ForeignHome | HomeUnusable:
+        if self.database.exists() and not self._draft.exists():
+            return self._without_identity()
+        return HomeUnusable(f"there is no control plane in {self.root}", cure="make one with `control-plane init`")
+
+    def _without_identity(self) -> ForeignHome:
+        if self.key.exists():
+            return ForeignHome(f"{self._identity} is missing", cure="restore it from a backup")
+        return ForeignHome(f"{self.database} was not made by a control plane", cure="name another --home")
+
+    def _drafted(self, ledger: str) -> Identity:
+        if self.database.exists():
+            raise self._without_identity()
+        origin = Identity(FORMAT, ledger, "").origin
+        for stale in (self.key, self.recovery_key):
+            stale.unlink(missing_ok=True)
+        signer, _ = (create_key(path, origin) for path in (self.key, self.recovery_key))
+        draft = Identity(FORMAT, ledger, str(signer.verifier))
+        self._write(self._draft, draft)
+        return draft
+
+    def _write(self, path: Path, identity: Identity) -> None:
+        """The whole file or none of it, durable before anything builds on it; only under the home's lock."""
+        part = path.with_suffix(".part")
+        part.unlink(missing_ok=True)
+        write_private(part, msgspec.json.encode(identity))
+        part.replace(path)
+        sync_folder(self.root)
+
+    def _upgraded(self) -> Identity:
         with self.locked():
+            # Another process may have done it while we waited.
+            identity = self._read_identity()
             for step in range(identity.format, FORMAT):
+                if step not in UPGRADES:
+                    raise ForeignHome(f"{self.root} has format {step}, which no control plane ever wrote")
                 UPGRADES[step](self)
-            upgraded = msgspec.structs.replace(identity, format=FORMAT)
-            draft = self.root / f"home.json.{os.getpid()}"
-            draft.write_bytes(msgspec.json.encode(upgraded))
-            draft.replace(self._identity)
-        return upgraded
+                identity = msgspec.structs.replace(identity, format=step + 1)
+                self._write(self._identity, identity)
+            return identity
+
+
+def _decode(path: Path) -> Identity | None:
+    try:
+        identity = msgspec.json.decode(path.read_bytes(), type=Identity)
+        Verifier.parse(identity.root_key)
+    except FileNotFoundError:
+        return None
+    except (msgspec.DecodeError, MalformedNote) as fault:
+        raise ForeignHome(f"{path} cannot be read", why=str(fault)) from None
+    if identity.format > FORMAT:
+        raise NewerHome(
+            f"{path.parent} has format {identity.format}, this program knows {FORMAT}",
+            cure="use the version that wrote it, or a newer one",
+        )
+    return identity
+
+
+def home_of(named: str | os.PathLike[str] | None, state_dir: str | os.PathLike[str] | None = None) -> Home:
+    """The home that was named, a folder or `postgresql://…`, else that of the environment, else the project's own."""
+    named = named or os.environ.get("CONTROL_PLANE_HOME")
+    if isinstance(named, str) and is_postgres(named):
+        address = PostgresAddress.parse(named)
+        return Home(Path(state_dir).expanduser() if state_dir else address.state_folder(), address)
+    return Home(home_path(named))
 
 
 def home_path(named: str | os.PathLike[str] | None) -> Path:
     """The folder that was named, else the one of the environment, else the project's own."""
     return Path(named or os.environ.get("CONTROL_PLANE_HOME") or Path(".opencode") / "control-plane").expanduser()
+
+
+def _unreadable(root: Path, fault: Exception) -> HomeUnusable:
+    why = os.strerror(fault.errno or 0) if isinstance(fault, OSError) else str(fault)
+    return HomeUnusable(f"{str(root)!r} cannot be read", why=why, cure="name another --home")

@@ -1,0 +1,55 @@
+"""A connection that listens: other processes' commits are heard without asking the database."""
+
+import selectors
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+from psycopg.sql import SQL, Identifier
+
+
+class Listener:
+    def __init__(self, connect: Callable[[], "Connection[Any]"], channel: str) -> None:
+        self._connect, self._channel = connect, channel
+        self._lock = threading.Lock()
+        self._connection = self._listen()
+        # Whatever was committed before anybody listened may be news.
+        self._news = True
+
+    def heard(self) -> bool:
+        """Whether anything was committed since the last time that this was asked; does not wait."""
+        with self._lock:
+            try:
+                self._drain()
+            except psycopg.OperationalError:
+                # What was told while the connection was down is lost, so there may be news.
+                self._connection.close()
+                self._connection = self._listen()
+                self._news = True
+            news, self._news = self._news, False
+            return news
+
+    def wait(self, timeout: float) -> bool:
+        """The same, but sleep until there are news or the time is up."""
+        if self.heard():
+            return True
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._connection.fileno(), selectors.EVENT_READ)
+            return bool(selector.select(timeout)) and self.heard()
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def _drain(self) -> None:
+        driver = self._connection.pgconn
+        driver.consume_input()
+        while driver.notifies() is not None:
+            self._news = True
+
+    def _listen(self) -> "Connection[Any]":
+        connection = self._connect()
+        connection.execute(SQL("LISTEN {}").format(Identifier(self._channel)))
+        return connection
