@@ -1,0 +1,1 @@
+"""One file for each first word of the command line."""

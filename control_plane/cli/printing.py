@@ -1,0 +1,101 @@
+"""Results to stdout, words to stderr; aligned, as wide as the terminal, coloured only where a person looks on."""
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+from .progress import Progress, Silent, TerminalProgress
+
+_COLOURS = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
+
+
+class Output:
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self.progress: Progress = Silent("", "")
+        for stream in (sys.stdout, sys.stderr):
+            # A name that is not UTF-8 is shown as it is, not refused.
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
+
+    def answer(self, facts: Any, lines: Iterable[str]) -> None:
+        """The result: `facts` as one JSON document, or `lines` for people."""
+        if self.as_json:
+            self.text(to_json(facts) + "\n")
+        else:
+            self.text("".join(f"{line}\n" for line in lines))
+
+    def text(self, text: str) -> None:
+        """Exactly this on stdout."""
+        self.progress.clear()
+        if sys.stdout is not None:
+            sys.stdout.write(text)
+
+    def say(self, *lines: str) -> None:
+        """Words beside the result, on stderr."""
+        self.progress.clear()
+        if sys.stderr is not None:
+            sys.stderr.write("".join(f"{line}\n" for line in lines))
+
+    def started(self, done: str, unit: str) -> Progress:
+        """Progress of long work, as in `verified` … `events`; seen on a terminal only."""
+        terminal = is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
+        self.progress = TerminalProgress(sys.stderr, done, unit) if terminal else Silent(done, unit)
+        return self.progress
+
+    def flush(self) -> None:
+        self.progress.clear()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+
+
+def to_json(facts: Any) -> str:
+    import json
+
+    return json.dumps(facts, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def paint(text: str, colour: str) -> str:
+    """Colour as a second sign, for a terminal that wants it."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not is_terminal(sys.stdout):
+        return text
+    return f"\033[{_COLOURS[colour]}m{text}\033[0m"
+
+
+def pairs(facts: Iterable[tuple[str, str]]) -> list[str]:
+    """Names and values, aligned."""
+    rows = list(facts)
+    width = max((len(name) for name, _ in rows), default=0)
+    return [f"{name:<{width}}  {value}".rstrip() for name, value in rows]
+
+
+def table(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Iterable[int] = (), whole: bool = False
+) -> list[str]:
+    """Columns with their heads, figures to the right; cut to the terminal's width unless they are to be copied."""
+    columns = list(zip(heads, *rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    to_right = set(right)
+    lines = [
+        "  ".join(
+            cell.rjust(width) if at in to_right else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in (heads, *rows)
+    ]
+    return lines if whole else [fitted(line) for line in lines]
+
+
+def fitted(line: str) -> str:
+    """No longer than the terminal is wide; whole where nobody looks on."""
+    if not is_terminal(sys.stdout):
+        return line
+    import shutil
+
+    width = shutil.get_terminal_size().columns
+    return line if len(line) <= width else line[: width - 1] + "…"
