@@ -4,12 +4,11 @@ A state keeps its counts as {bucket: count}, which encodes as it is; the numberi
 answers the percentiles. Fine buckets are exact to 1 %, coarse ones to 6 %.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 
 LONGEST_MS = 86_400_000  # a day; longer counts as that
 FINE, COARSE = 2, 1  # significant digits
-PARTS = 1_000_000  # a share in whole numbers, as the library counts
+PARTS = 1024  # of a call: weights in whole numbers, as the library counts
 
 
 def fine_bucket(ms: float) -> int:
@@ -42,16 +41,15 @@ def whole_ms(ms: float) -> int:
     return LONGEST_MS if ms > 0.0 else 0
 
 
-def percentiles(shares: Mapping[int, float], wanted: Sequence[float], digits: int = FINE) -> list[float | None]:
+def percentiles(weights: Mapping[int, float], wanted: Sequence[float], digits: int = FINE) -> list[float | None]:
     """The values at the wanted percentiles, from weights by bucket; None where nothing weighs."""
     # Imported here: a command that asks for no percentile should not wait for the library.
     from hdrh.histogram import HdrHistogram  # noqa: PLC0415
 
-    whole = math.fsum(shares.values())
-    if whole <= 0.0:
-        return [None for _ in wanted]
     histogram = HdrHistogram(1, LONGEST_MS, digits)
-    for bucket in sorted(shares):
-        histogram.record_value(histogram.get_value_from_index(bucket), int(shares[bucket] / whole * PARTS + 0.5))
+    for bucket in sorted(weights):
+        histogram.record_value(histogram.get_value_from_index(bucket), int(weights[bucket] * PARTS + 0.5))
+    if not histogram.get_total_count():
+        return [None for _ in wanted]
     found: dict[float, int] = histogram.get_percentile_to_value_dict(list(wanted))
     return [float(found[percentile]) for percentile in wanted]

@@ -67,13 +67,12 @@ def _merged(window: list[Slice], field: str) -> dict[int, float]:
 
 def _spread_censored(ended: dict[int, float], cut: dict[int, float]) -> dict[int, float]:
     """Each censored call's weight, shared among those that took longer (Kaplan-Meier); the last ones keep theirs."""
-    at_risk = math.fsum(ended.values()) + math.fsum(cut.values())
-    left, shares, bucket = 1.0, {}, 0
+    slower = math.fsum(ended.values()) + math.fsum(cut.values())
+    weight, weights = 1.0, {}
     for bucket in sorted(ended.keys() | cut.keys()):
-        here = left * ended.get(bucket, 0.0) / at_risk
-        shares[bucket] = here
-        left -= here
-        at_risk -= ended.get(bucket, 0.0) + cut.get(bucket, 0.0)
-    if shares:
-        shares[bucket] += max(0.0, left)
-    return shares
+        here, stopped = ended.get(bucket, 0.0), cut.get(bucket, 0.0)
+        slower -= here + stopped
+        weights[bucket] = weight * (here if slower else here + stopped)
+        if slower:
+            weight *= (slower + stopped) / slower
+    return weights

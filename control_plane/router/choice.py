@@ -1,0 +1,130 @@
+"""Which arm takes a task: a score in dollars, a little optimism, and the exact chance with which each arm is chosen.
+
+`compile_table` turns beliefs into a `Table` of chances; `pick` draws from it. Both are pure: the same beliefs, task,
+policy and bits give the same arm on every machine (only + - * / and square roots decide).
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+
+import msgspec
+
+from .board import Belief, Board, ChoicePolicy, variance
+from .posterior import Beliefs
+
+SLOTS = 1 << 32  # chances are whole numbers of slots, so that a recorded propensity is exact
+
+
+class Table(msgspec.Struct, frozen=True):
+    """The compiled choice: arms (as indices into `names`) with their edges on a line of `SLOTS` slots."""
+
+    names: tuple[str, ...]
+    arms: tuple[int, ...]
+    edges: tuple[int, ...]
+    chances: tuple[float, ...]
+    beliefs: tuple[Belief, ...]
+    utilities: tuple[float, ...]
+    spreads: tuple[float, ...]
+    best: int
+
+    def chance(self, arm: int) -> float:
+        return self.chances[self.arms.index(arm)] if arm in self.arms else 0.0
+
+
+def pick(table: Table, bits: int) -> tuple[int, float]:
+    """The arm that the low 32 bits choose, and the exact chance that it had."""
+    at = bisect_right(table.edges, bits & 0xFFFFFFFF)
+    return table.arms[at], table.chances[at]
+
+
+def mix_bits(seed: int, counter: int = 0) -> int:
+    """64 well-mixed bits (splitmix64): equal on every machine and in every Python."""
+    z = (seed + (counter + 1) * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+    return z ^ (z >> 31)
+
+
+def compile_table(
+    board: Board,
+    beliefs: Beliefs,
+    incumbent: str | None = None,
+    in_tool_loop: bool = False,
+    adjustments: Sequence[float] = (),
+) -> Table:
+    """Bring the board up to date and lay its candidates out on the line of slots; adjustments are dollars an arm."""
+    board.refresh(beliefs)
+    count = len(board.names)
+    utilities = tuple(board.utilities[:count])
+    if any(adjustments):
+        utilities = tuple([utility + extra for utility, extra in zip(utilities, adjustments, strict=True)])
+    spreads = tuple(board.spreads[:count])
+    best = _best_known(board, utilities)
+    held = board.names.index(incumbent) if incumbent in board.names else None
+    calm = best if held is None else _unless_clearly_better(board, utilities, held)
+    if in_tool_loop or count == 1:
+        widths = [0] * count
+        widths[calm] = SLOTS
+    else:
+        widths = _widths(board.policy, utilities, spreads, calm, guarded=held is not None)
+    arms = tuple(i for i, width in enumerate(widths) if width)
+    return Table(
+        board.names,
+        arms,
+        tuple(accumulate([widths[i] for i in arms])),
+        tuple([widths[i] / SLOTS for i in arms]),
+        tuple(board.beliefs[:count]),
+        utilities,
+        spreads,
+        best,
+    )
+
+
+def _best_known(board: Board, utilities: Sequence[float]) -> int:
+    """The highest estimate; an arm that has never run counts only where none has."""
+    prior = board.policy.prior_runs
+    known = [i for i in range(len(utilities)) if board.beliefs[i].runs > prior]
+    return max(known or range(len(utilities)), key=utilities.__getitem__)
+
+
+def _unless_clearly_better(board: Board, utilities: Sequence[float], held: int) -> int:
+    """The incumbent, or the best of the arms whose gain over it, less its standard error, beats margin and switch."""
+    policy = board.policy
+    value = policy.success_value_usd
+    toll = policy.margin_usd + policy.switch_cost_usd
+    chosen = held
+    for i, utility in enumerate(utilities):
+        gain = utility - utilities[held]
+        if gain > toll and utility > utilities[chosen]:
+            error = value * math.sqrt(variance(board.beliefs[i]) + variance(board.beliefs[held]))
+            if gain - policy.guard_errors * error > toll:
+                chosen = i
+    return chosen
+
+
+def _widths(
+    policy: ChoicePolicy, utilities: Sequence[float], spreads: Sequence[float], calm: int, guarded: bool
+) -> list[int]:
+    """Slots for each arm: the floor for all, then one equal share for the winner of each level of optimism."""
+    count = len(utilities)
+    each = int(policy.floor * SLOTS) // count
+    widths = [each] * count
+    left = SLOTS - each * count
+    share = (int(left * policy.incumbent_explore) if guarded else left) // policy.levels
+    step = 2.0 * (1.0 - policy.least_level) / policy.levels
+    ladder = [policy.least_level + step * (level + 0.5) for level in range(policy.levels)]
+    # Whoever loses at the highest level to what another reaches at the lowest can win at none.
+    bar = max([u + ladder[0] * s for u, s in zip(utilities, spreads, strict=True)])
+    able = [i for i, u in enumerate(utilities) if u + ladder[-1] * spreads[i] >= bar]
+    for level in ladder:
+        scores = [utilities[i] + level * spreads[i] for i in able]
+        top = max(scores)
+        winners = [i for i, score in zip(able, scores, strict=True) if score == top]
+        part = share // len(winners)
+        for i in winners:
+            widths[i] += part
+        left -= part * len(winners)
+    widths[calm] += left
+    return widths

@@ -1,0 +1,171 @@
+"""Compiled choices: what a decision needs, worked out once for all tasks of one kind and kept until it is stale."""
+
+import math
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from ..errors import ControlPlaneError
+from .board import variance
+from .decision_id import pack_key
+from .situation import Situation
+from .strategies import Choice, Strategy, sensible
+from .terms import Arm, PlanStep
+
+# A choice is made anew after so many results of its task type.
+LEAST_NEWS, MOST_NEWS = 1, 32
+PROBE = "probe"
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """Everything that an advice says of one arm, ready to be handed out."""
+
+    arm: Arm
+    chance: float
+    plan: tuple[PlanStep, ...]
+    score: float
+    confidence: float
+    reasons: tuple[str, ...]
+    packed: str
+    path_hash: str
+    strategy: str
+    probed: bool = False
+
+
+class Entry:
+    """One compiled choice; only its arms' advices are filled in later, when they are first drawn."""
+
+    __slots__ = (
+        "bypassed", "choice", "compiled_at", "due", "edges", "epoch", "expires", "position", "prepared", "probe",
+        "risk", "situation", "strategy", "suggestions", "warnings",
+    )  # fmt: skip
+
+    def __init__(
+        self, situation: Situation, strategy: str, choice: Choice, position: int, bypassed: tuple[str, ...] = ()
+    ) -> None:
+        state = situation.state
+        seen = state.seen.get(situation.request.task_type, 0)
+        self.situation, self.strategy, self.choice = situation, strategy, choice
+        self.edges, self.position = choice.edges, position
+        self.compiled_at, self.epoch = situation.now, state.epoch
+        self.due = seen + min(MOST_NEWS, LEAST_NEWS + seen // 32)
+        self.expires = situation.expires
+        self.prepared: list[Prepared | None] = [None] * len(choice.arms)
+        self.bypassed = bypassed
+        # One decision finds out whether a cooled arm is well again; it is not drawn but sent.
+        self.probe = None if situation.probe is None else prepare_probe(situation, situation.probe)
+        self.warnings = tuple(f"{name}: {reason}" for name, reason in situation.filtered[:5])
+        self.suggestions: tuple[str, ...] = ()
+        self.risk = 0.0
+
+    def prepare(self, at: int) -> Prepared:
+        prepared = self.prepared[at] = prepare(self.situation, self.strategy, self.choice, at)
+        return prepared
+
+
+def decide(
+    situation: Situation, strategies: Sequence[Strategy], position: int, care: "Care", bypassed: Sequence[str] = ()
+) -> Entry:
+    """The first strategy that applies and answers sensibly; whatever one of them does, somebody is chosen."""
+    passed_over = list(bypassed)
+    for strategy in strategies:
+        if strategy.name in passed_over:
+            continue
+        try:
+            choice = care.ask(strategy, situation)
+        except ControlPlaneError:
+            raise
+        except Exception as fault:  # A strategy may be anybody's code.
+            care.failed(strategy.name, f"raised {fault!r:.100}")
+        else:
+            if choice is None:
+                continue
+            if isinstance(choice, Choice) and sensible(choice, situation):
+                care.answered(strategy.name)
+                return Entry(situation, strategy.name, choice, position, tuple(passed_over))
+            care.failed(strategy.name, f"answered nonsense: {choice!r:.100}")
+        passed_over.append(strategy.name)
+    first = (situation.allowed or situation.spared or situation.arms.all)[0]
+    choice = Choice.only(first.name, "no strategy answered")
+    return Entry(situation, "last-resort", choice, position, tuple(passed_over))
+
+
+class Care(Protocol):
+    """Who asks the strategies, and keeps count of how they do."""
+
+    def ask(self, strategy: Strategy, situation: Situation) -> object: ...
+    def failed(self, strategy: str, reason: str) -> None: ...
+    def answered(self, strategy: str) -> None: ...
+
+
+def prepare(situation: Situation, strategy: str, choice: Choice, at: int) -> Prepared:
+    arm = situation.arms.by_name[choice.arms[at]]
+    chance = choice.chances[at]
+    terms = score_terms(situation, arm.name)
+    reasons = (*([choice.why] if choice.why else []), *(terms.sentences if terms else ()))
+    if chance < 1.0:
+        reasons = (*reasons, f"drawn with a chance of {chance:.1%}")
+    names = [(step, verifier) for step, verifier in arm.steps] or [(arm.name, None)]
+    plan = tuple(
+        PlanStep(name, situation.arms.by_name[name].served_by if name != arm.name else arm.served_by, verifier)
+        for name, verifier in names
+    )
+    path = [{"model": step.model, "reason": "; ".join(reasons), "strategy": strategy} for step in plan]
+    return Prepared(
+        arm,
+        chance,
+        plan,
+        terms.total if terms else 0.0,
+        terms.confidence if terms else 0.0,
+        reasons,
+        pack_key(arm.name, situation.request.task_type, situation.request.repo),
+        sha256(msgspec.json.encode(path, order="sorted")).hexdigest(),
+        strategy,
+    )
+
+
+def prepare_probe(situation: Situation, arm: str) -> Prepared:
+    choice = Choice.only(arm, "its cooldown is over; one call finds out whether it is well again")
+    return msgspec.structs.replace(prepare(situation, PROBE, choice, 0), probed=True)
+
+
+class Terms(NamedTuple):
+    """The score of one arm in dollars, term by term."""
+
+    success: float
+    error: float
+    runs: float
+    value: float
+    cost: float
+    time: float
+    adjustment: float
+    total: float
+    sentences: tuple[str, ...]
+
+    @property
+    def confidence(self) -> float:
+        return max(0.0, 1.0 - 2.0 * self.error)
+
+
+def score_terms(situation: Situation, name: str) -> Terms | None:
+    names, policy = situation.board.names, situation.policy
+    if name not in names:
+        return None
+    at = names.index(name)
+    belief, adjusted = situation.beliefs[at], situation.adjustments[at]
+    value = policy.success_value_usd * belief.success
+    error = math.sqrt(variance(belief))
+    seconds = policy.time_value_usd_per_s * belief.time
+    sentences = [f"success {belief.success:.2f} ± {error:.2f} worth ${value:.2f}"]
+    if belief.cost:
+        sentences.append(f"cost ${belief.cost:.4f}")
+    if seconds:
+        sentences.append(f"time {belief.time:.1f} s worth ${seconds:.4f}")
+    if adjusted < 0.0:
+        sentences.append(f"slow tail worth ${-adjusted:.2f}")
+    elif adjusted > 0.0:
+        sentences.append(f"fitting strengths worth ${adjusted:.2f}")
+    total = value - belief.cost - seconds + adjusted
+    return Terms(belief.success, error, belief.runs, value, belief.cost, seconds, adjusted, total, tuple(sentences))

@@ -1,0 +1,110 @@
+"""What can happen to the router. Features, hashes and sizes of a task, never its text."""
+
+from typing import ClassVar
+
+from ..ledger.events import Event
+from .terms import Arm, Policy
+
+
+class CatalogueDeclared(Event, frozen=True, kw_only=True):
+    """Arms, policy and surroundings of a process that decides; decisions name them by hash."""
+
+    TOPIC: ClassVar[str] = "router.catalogue-declared"
+    arms: tuple[Arm, ...]
+    policy: Policy
+    arms_hash: str
+    policy_hash: str
+    environment: dict[str, str]
+    environment_hash: str
+
+
+class AdviceGiven(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """One decision with every input that it used: `position` and `compiled_at` say which state decided."""
+
+    TOPIC: ClassVar[str] = "router.advice-given"
+    decision: str
+    position: int
+    compiled_at: float
+    seed: int
+    arms_hash: str
+    policy_hash: str
+    environment: str
+    task_type: str
+    arm: str
+    strategy: str
+    propensity: float
+    path_hash: str
+    repo: str | None = None
+    session: str | None = None
+    incumbent: str | None = None
+    stuck: bool = False
+    probed: bool = False
+    bypassed: tuple[str, ...] = ()
+    attempt: int = 1
+    complexity: str | float | None = None
+    error_type: str | None = None
+    tool: str | None = None
+    tokens_in: int | None = None
+    files: int = 0
+    description_bytes: int = 0
+    required_tools: tuple[str, ...] = ()
+    strengths: tuple[str, ...] = ()
+    budget_usd: float | None = None
+    deadline_ms: float | None = None
+    candidates: tuple[str, ...] | None = None
+    override: str | None = None
+    in_tool_loop: bool = False
+
+
+class ResultRecorded(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """What came of a decision, or of an arm that was used without one."""
+
+    TOPIC: ClassVar[str] = "router.result-recorded"
+    arm: str
+    task_type: str
+    decision: str | None = None
+    repo: str | None = None
+    step: int = 0
+    success: bool | None = None
+    latency_ms: float | None = None
+    ttft_ms: float | None = None
+    cost_usd: float | None = None
+    tokens_in: float | None = None
+    tokens_out: float | None = None
+    error: str | None = None
+    verified: bool | None = None
+    retry_after_s: float | None = None
+    model_served: str | None = None
+
+
+class BreakerMoved(Event, frozen=True, kw_only=True):
+    """A breaker opened, let a probe through, or closed; the state follows from results, this says so aloud."""
+
+    TOPIC: ClassVar[str] = "router.breaker-moved"
+    subject: str
+    before: str
+    after: str
+    reason: str
+    until: float | None = None
+
+
+class StrategyFailed(Event, frozen=True, kw_only=True):
+    TOPIC: ClassVar[str] = "router.strategy-failed"
+    strategy: str
+    reason: str
+    bypassed_until: float | None = None
+
+
+class StrategyRecovered(Event, frozen=True, kw_only=True):
+    TOPIC: ClassVar[str] = "router.strategy-recovered"
+    strategy: str
+
+
+EVENTS: tuple[type[Event], ...] = (
+    CatalogueDeclared,
+    AdviceGiven,
+    ResultRecorded,
+    BreakerMoved,
+    StrategyFailed,
+    StrategyRecovered,
+)

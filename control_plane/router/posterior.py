@@ -1,0 +1,203 @@
+"""What has been seen of each arm, and what that is worth elsewhere.
+
+An arm's results are summed three times: for the task type in one repo, for the task type, and over everything. A narrow
+sum borrows from the wider ones, but never more than a fixed number of runs, so that it can outgrow them.
+"""
+
+import msgspec
+
+MEMORY = 2048.0  # runs; a sum that reaches it is halved, so that old runs fade
+PRICE_MEMORY = 512.0  # costs and times vary less than outcomes and change more often
+BLOCK = 32  # results between two looks for a change in quality
+SURPRISE = 16.0  # squared standard errors between a block and all that went before it: 4²
+
+
+class Sums(msgspec.Struct, gc=False):
+    """Sums over results; `runs` are those whose outcome is known, `paid` and `timed` those with a cost or a time."""
+
+    runs: float = 0.0
+    wins: float = 0.0
+    paid: float = 0.0
+    cost: float = 0.0
+    timed: float = 0.0
+    time: float = 0.0
+
+
+class Tally(Sums, gc=False):
+    """Sums that fade, that notice when quality changes, and that publish themselves to narrower tallies."""
+
+    version: int = 0
+    due: int = 1
+    marked_runs: float = 0.0
+    marked_wins: float = 0.0
+    marked_at: int = 0
+    drifts: int = 0
+    edition: int = 0
+    published: Sums = msgspec.field(default_factory=Sums)
+
+    def add(self, success: float | None, cost: float | None, time: float | None, weight: float = 1.0) -> None:
+        if success is not None:
+            self.runs += weight
+            self.wins += weight * success
+        if cost is not None:
+            self.paid += weight
+            self.cost += weight * cost
+        if time is not None:
+            self.timed += weight
+            self.time += weight * time
+        self.version += 1
+        if self.version >= self.due:
+            self._settle()
+
+    def _settle(self) -> None:
+        """The rare part of `add`: at most every 32 results, oftener only while there are few."""
+        if self.version - self.marked_at >= BLOCK:
+            self._forget()
+            self.marked_at = self.version
+            self.marked_runs, self.marked_wins = self.runs, self.wins
+        self.due = self.version + min(BLOCK, 1 + self.version // 8)
+        self.published = Sums(self.runs, self.wins, self.paid, self.cost, self.timed, self.time)
+        self.edition += 1
+
+    def _forget(self) -> None:
+        block, before = self.runs - self.marked_runs, self.marked_runs
+        if block >= BLOCK / 2 and before >= BLOCK and self._surprising(block, before):
+            self.runs, self.wins = block, self.wins - self.marked_wins
+            self.drifts += 1
+        if self.runs >= MEMORY:
+            self.runs *= 0.5
+            self.wins *= 0.5
+        if self.paid >= PRICE_MEMORY:
+            self.paid *= 0.5
+            self.cost *= 0.5
+        if self.timed >= PRICE_MEMORY:
+            self.timed *= 0.5
+            self.time *= 0.5
+
+    def _surprising(self, block: float, before: float) -> bool:
+        mean = self.wins / self.runs
+        gap = (self.wins - self.marked_wins) / block - self.marked_wins / before
+        return gap * gap > SURPRISE * mean * (1.0 - mean) * (1.0 / block + 1.0 / before)
+
+
+class TypeBook(msgspec.Struct):
+    tally: Tally = msgspec.field(default_factory=Tally)
+    repos: dict[str, Tally] = {}
+
+
+class ArmBook(msgspec.Struct):
+    total: Tally = msgspec.field(default_factory=Tally)
+    types: dict[str, TypeBook] = {}
+
+
+class VerifierBook(msgspec.Struct):
+    """How often a verifier accepts good work (`sensitivity`) and bad work (`false_alarm`)."""
+
+    good: float = 10.0
+    good_accepted: float = 9.0
+    bad: float = 10.0
+    bad_accepted: float = 2.0
+
+    @property
+    def sensitivity(self) -> float:
+        return self.good_accepted / self.good
+
+    @property
+    def false_alarm(self) -> float:
+        return self.bad_accepted / self.bad
+
+    def add(self, verified: bool, success: float, weight: float = 1.0) -> None:
+        """`success` may be a probability when the truth is not known."""
+        if self.good + self.bad >= MEMORY:
+            self.good, self.good_accepted = self.good * 0.5, self.good_accepted * 0.5
+            self.bad, self.bad_accepted = self.bad * 0.5, self.bad_accepted * 0.5
+        self.good += weight * success
+        self.bad += weight * (1.0 - success)
+        if verified:
+            self.good_accepted += weight * success
+            self.bad_accepted += weight * (1.0 - success)
+
+
+class Carry(msgspec.Struct):
+    """What an arm still wins on tasks that another arm just failed, as a share of what it wins on all tasks."""
+
+    expected: float = 10.0
+    won: float = 8.0
+
+    @property
+    def share(self) -> float:
+        return min(1.0, self.won / self.expected)
+
+    def add(self, expected: float, won: float, weight: float = 1.0) -> None:
+        if self.expected >= MEMORY:
+            self.expected, self.won = self.expected * 0.5, self.won * 0.5
+        self.expected += weight * expected
+        self.won += weight * won
+
+
+class Beliefs(msgspec.Struct):
+    """All that the choice remembers: a fold of results, so that a snapshot is its encoding."""
+
+    arms: dict[str, ArmBook] = {}
+    seen: dict[str, int] = {}
+    verifiers: dict[str, VerifierBook] = {}
+    carry: Carry = msgspec.field(default_factory=Carry)
+
+    def verifier(self, name: str) -> VerifierBook:
+        found = self.verifiers.get(name)
+        if found is None:
+            found = self.verifiers[name] = VerifierBook()
+        return found
+
+
+def learn(
+    beliefs: Beliefs,
+    arm: str,
+    task_type: str,
+    repo: str | None = None,
+    success: float | None = None,
+    cost: float | None = None,
+    time: float | None = None,
+    weight: float = 1.0,
+) -> None:
+    """Fold one result. What is None is not known and changes nothing; `weight=-1` takes a result back."""
+    book = beliefs.arms.get(arm)
+    if book is None:
+        book = beliefs.arms[arm] = ArmBook()
+    kind = book.types.get(task_type)
+    if kind is None:
+        kind = book.types[task_type] = TypeBook()
+    if success is not None:
+        beliefs.seen[task_type] = beliefs.seen.get(task_type, 0) + 1
+    book.total.add(success, cost, time, weight)
+    kind.tally.add(success, cost, time, weight)
+    if repo is not None:
+        narrow = kind.repos.get(repo)
+        if narrow is None:
+            narrow = kind.repos[repo] = Tally()
+        narrow.add(success, cost, time, weight)
+
+
+def pooled(own: Sums, wider: tuple[tuple[Sums, float], ...]) -> Sums:
+    """`own` in full, plus from each wider sum what lies outside the narrower one, worth at most `cap` runs."""
+    runs, wins, paid, cost, timed, time = own.runs, own.wins, own.paid, own.cost, own.timed, own.time
+    inner = own
+    for wide, cap in wider:
+        extra = wide.runs - inner.runs
+        if extra > 0.0:
+            scale, hits = cap / (extra + cap), wide.wins - inner.wins
+            runs += scale * extra
+            # Tallies fade at different times, so a difference may leave its bounds.
+            wins += scale * (0.0 if hits < 0.0 else hits if hits < extra else extra)
+        extra = wide.paid - inner.paid
+        if extra > 0.0:
+            scale, sum_ = cap / (extra + cap), wide.cost - inner.cost
+            paid += scale * extra
+            cost += scale * sum_ if sum_ > 0.0 else 0.0
+        extra = wide.timed - inner.timed
+        if extra > 0.0:
+            scale, sum_ = cap / (extra + cap), wide.time - inner.time
+            timed += scale * extra
+            time += scale * sum_ if sum_ > 0.0 else 0.0
+        inner = wide
+    return Sums(runs, wins, paid, cost, timed, time)

@@ -1,0 +1,7 @@
+"""The router's fold, as the projections run it."""
+
+from ..projections.folding import Projection
+from .events import EVENTS
+from .state import RouterState, fold
+
+ROUTER = Projection("router", 1, RouterState, fold, EVENTS)

@@ -1,0 +1,208 @@
+"""What a choice is about: the request, the state it is made in, and which arms may be chosen at all."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from .board import Belief, Board, Candidate
+from .cascade import Step
+from .ejection import cooled, ejected, last_resort, probes
+from .running import elapsed_ms
+from .state import RouterState
+from .tails import Tail, penalty
+from .terms import Arm, Arms, Policy
+
+# What a task of unknown size is taken to be, for prices by the token.
+TYPICAL_IN, TYPICAL_OUT = 20_000, 2_000
+# A choice is never kept longer than this, whatever happens or does not.
+TTL = 10.0
+# Calls that run for less than this are not looked at before they end.
+SLOW_S = 2.0
+
+
+class Request(NamedTuple):
+    """Everything of a task that can change the choice: the key under which a choice is kept."""
+
+    task_type: str
+    repo: str | None
+    incumbent: str | None
+    stuck: bool
+    in_tool_loop: bool
+    override: str | None
+    candidates: tuple[str, ...] | None
+    required_tools: tuple[str, ...]
+    strengths: tuple[str, ...]
+    budget_usd: float | None
+    deadline_ms: float | None
+    size: int | None
+
+
+class Situation(msgspec.Struct, frozen=True):
+    state: RouterState
+    request: Request
+    arms: Arms
+    policy: Policy
+    now: float
+    allowed: tuple[Arm, ...]
+    spared: tuple[Arm, ...]
+    filtered: tuple[tuple[str, str], ...]
+    probe: str | None
+    expires: float
+    board: Board
+    beliefs: tuple[Belief, ...]
+    utilities: tuple[float, ...]
+    adjustments: tuple[float, ...]
+
+
+class Boards:
+    """Boards that were used before: only the rows whose results changed are worked out again."""
+
+    def __init__(self, most: int = 4096) -> None:
+        self._kept: dict[tuple[object, ...], Board] = {}
+        self._most = most
+
+    def board(self, arms: tuple[Arm, ...], policy: Policy, request: Request) -> Board:
+        key = (tuple([arm.name for arm in arms]), request.task_type, request.repo, request.size)
+        board = self._kept.get(key)
+        if board is None:
+            board = Board([_candidate(arm, request) for arm in arms], policy, request.task_type, request.repo)
+            if len(self._kept) >= self._most:
+                del self._kept[next(iter(self._kept))]
+            self._kept[key] = board
+        return board
+
+
+def look(state: RouterState, request: Request, arms: Arms, policy: Policy, now: float, boards: Boards) -> Situation:
+    """Filter the catalogue, and put what remains on a board."""
+    named = arms.all if request.candidates is None else tuple(arms.get(name) for name in request.candidates)
+    filtered: list[tuple[str, str]] = []
+    fitting = [arm for arm in named if not _unfit(arm, request, filtered)]
+    if not fitting:
+        # Constraints that nobody meets are reported, not obeyed: something must be served.
+        fitting = list(named)
+    out, probe, resort = _breakers(state, fitting, arms, now, policy, filtered)
+    allowed = tuple([arm for arm in fitting if arm.name not in out]) if out else tuple(fitting)
+    spared = tuple([arms.by_name[name] for name in resort])
+    board = boards.board(allowed or spared, policy, request)
+    board.refresh(state.beliefs)
+    affordable = _affordable(board, allowed, request, filtered)
+    if len(affordable) < len(allowed):
+        allowed = affordable
+        board = boards.board(allowed, policy, request)
+        board.refresh(state.beliefs)
+    chosen = allowed or spared
+    count = len(chosen)
+    penalties = _penalties(state, now) if policy.tail_slo else {}
+    adjustments = tuple([adjustment(penalties, arm, request, policy) for arm in chosen])
+    expires = min([status.until for status in cooled(state.breakers, now) if status.until > now], default=now + TTL)
+    beliefs, utilities = tuple(board.beliefs[:count]), tuple(board.utilities[:count])
+    return Situation(
+        state,
+        request,
+        arms,
+        policy,
+        now,
+        allowed,
+        spared,
+        tuple(filtered),
+        probe,
+        min(expires, now + TTL),
+        board,
+        beliefs,
+        utilities,
+        adjustments,
+    )
+
+
+def adjustment(penalties: dict[str, float], arm: Arm, request: Request, policy: Policy) -> float:
+    """Dollars that a slow tail costs and fitting strengths add."""
+    dollars = 0.0
+    if penalties:
+        dollars -= max([penalties.get(name, 0.0) for name in _members(arm)]) * policy.success_value_usd
+    if request.strengths:
+        fitting = sum(strength in arm.strengths for strength in request.strengths)
+        dollars += policy.strength_bonus * policy.success_value_usd * fitting / len(request.strengths)
+    return dollars
+
+
+def _penalties(state: RouterState, now: float) -> dict[str, float]:
+    """Tails as of now: penalised ones may have recovered with time, and calls that hang are slow already."""
+    policy, found = state.policy.tail, dict(state.penalties)
+    for name in state.penalties:
+        found[name] = penalty(state.tails[name], policy, now, _waiting(state, name, now))
+    for name, running in state.running.items():
+        if name not in found and running.started:
+            oldest = next(iter(running.started.values()))
+            if now - oldest > SLOW_S and (waiting := elapsed_ms(running, now)):
+                found[name] = penalty(state.tails.get(name) or Tail(), policy, now, waiting)
+    return found
+
+
+def _waiting(state: RouterState, name: str, now: float) -> list[float] | None:
+    running = state.running.get(name)
+    return elapsed_ms(running, now) if running is not None else None
+
+
+def _members(arm: Arm) -> list[str]:
+    return [arm.name, *(step for step, _ in arm.steps)]
+
+
+def _unfit(arm: Arm, request: Request, filtered: list[tuple[str, str]]) -> bool:
+    reason = None
+    if request.required_tools and not set(request.required_tools) <= set(arm.tools):
+        lacking = sorted(set(request.required_tools) - set(arm.tools))
+        reason = f"lacks {', '.join(lacking)}"
+    elif arm.context is not None and request.size is not None and request.size > arm.context:
+        reason = f"{request.size:,} tokens do not fit its context of {arm.context:,}"
+    if reason is not None:
+        filtered.append((arm.name, reason))
+    return reason is not None
+
+
+def _breakers(
+    state: RouterState, fitting: list[Arm], arms: Arms, now: float, policy: Policy, filtered: list[tuple[str, str]]
+) -> tuple[set[str], str | None, list[str]]:
+    """Who is left out, who may be probed, and in which order the left-out ones would serve if nobody else could."""
+    held = {status.name: status for status in cooled(state.breakers, now)}
+    if not held:
+        return set(), None, []
+    providers = {arm.name: arm.provider for arm in fitting if not arm.steps}
+    out = set(ejected(state.breakers, providers, policy.breaker.max_ejected))
+    # A cascade is as unwell as the first of its arms that is left out.
+    out |= {arm.name for arm in fitting if any(step in out for step, _ in arm.steps)}
+    if len(out) == len(fitting):
+        out = set(ejected(state.breakers, providers, policy.breaker.max_ejected))
+    for name in sorted(out):
+        status = held.get(name) or held.get(arms.by_name[name].provider or "")
+        filtered.append((name, f"cooled: {status.reason}" if status is not None else "cooled: one of its steps is"))
+    able = probes(state.breakers, {name: provider for name, provider in providers.items() if name in out}, now)
+    order = last_resort(state.breakers, {name: providers.get(name) for name in out})
+    return out, able[0] if able else None, order
+
+
+def _candidate(arm: Arm, request: Request) -> Candidate:
+    tokens = request.size or TYPICAL_IN
+    price = (arm.price_in * tokens + arm.price_out * TYPICAL_OUT) / 1e6
+    return Candidate(arm.name, arm.prior, price, 0.0, tuple(Step(step, verifier) for step, verifier in arm.steps))
+
+
+def _affordable(
+    board: Board, allowed: tuple[Arm, ...], request: Request, filtered: list[tuple[str, str]]
+) -> tuple[Arm, ...]:
+    """Leave out what is expected to cost or take too much, unless that leaves nobody."""
+    if request.budget_usd is None and request.deadline_ms is None:
+        return allowed
+    kept, dropped = [], []
+    for arm, belief in zip(allowed, board.beliefs, strict=False):
+        if request.budget_usd is not None and belief.cost > request.budget_usd:
+            dropped.append((arm.name, f"costs about ${belief.cost:.3f}, over the budget of ${request.budget_usd:g}"))
+        elif request.deadline_ms is not None and belief.time * 1000.0 > request.deadline_ms:
+            dropped.append(
+                (arm.name, f"takes about {belief.time:.1f} s, over the deadline of {request.deadline_ms:g} ms")
+            )
+        else:
+            kept.append(arm)
+    if not kept:
+        return allowed
+    filtered += dropped
+    return tuple(kept)

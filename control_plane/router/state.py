@@ -1,0 +1,268 @@
+"""What the router remembers: a fold of its events, so that any process at the same position decides alike."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ..ledger.events import Event
+from .breakers import Transition
+from .cascade import Step, StepResult, learn_cascade
+from .ejection import Breakers, probe_started, record
+from .events import AdviceGiven, BreakerMoved, CatalogueDeclared, ResultRecorded, StrategyFailed, StrategyRecovered
+from .posterior import Beliefs, learn
+from .running import Running, began, elapsed_ms, ended
+from .tails import Tail, observe, penalty
+from .terms import NOT_THE_ARM, Arm, Policy
+
+# Decisions whose outcome can still be corrected, or recognised as a repeat.
+WINDOW = 32_768
+# A tail is judged anew after so many of its calls.
+TAIL_EVERY = 4
+
+
+class Outcome(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The part of a result that is learned from."""
+
+    success: bool | None
+    cost: float | None
+    latency_ms: float | None
+    ttft_ms: float | None
+    error: str | None
+    verified: bool | None
+
+    @property
+    def truth(self) -> bool | None:
+        """None where the arm cannot be judged by it."""
+        if self.error in NOT_THE_ARM:
+            return None
+        return False if self.error is not None and self.success is None else self.success
+
+    @property
+    def judged(self) -> float | None:
+        truth = self.truth
+        return None if truth is None else float(truth)
+
+    @property
+    def seconds(self) -> float | None:
+        return None if self.latency_ms is None else self.latency_ms / 1000.0
+
+
+class Run(msgspec.Struct):
+    """One decision's outcomes so far, by step, and whether they have been learned from."""
+
+    outcomes: dict[int, Outcome]
+    learned: tuple[Outcome, ...] = ()
+
+
+class Traffic(msgspec.Struct):
+    given: int = 0
+    results: int = 0
+    successes: int = 0
+    failures: int = 0
+    cost: float = 0.0
+
+
+class RouterState(msgspec.Struct):
+    beliefs: Beliefs = msgspec.field(default_factory=Beliefs)
+    tails: dict[str, Tail] = {}
+    penalties: dict[str, float] = {}
+    heard: dict[str, int] = {}
+    running: dict[str, Running] = {}
+    breakers: Breakers = msgspec.field(default_factory=Breakers)
+    traffic: dict[str, Traffic] = {}
+    strategies: dict[str, int] = {}
+    runs: dict[str, Run] = {}
+    seen: dict[str, int] = {}
+    arms: dict[str, Arm] = {}
+    policy: Policy = Policy()
+    arms_hash: str = ""
+    policy_hash: str = ""
+    environment_hash: str = ""
+    decisions: int = 0
+    results: int = 0
+    repeats: int = 0
+    corrections: int = 0
+    # Moves when something happened that no cached advice may outlive.
+    epoch: int = 0
+    # Transitions that the last results led to; the process that recorded the result announces them.
+    moved: list[BreakerMoved] = []
+
+
+def fold(state: RouterState, event: Event) -> None:
+    _FOLDS[type(event)](state, event)
+
+
+def run_key(decision: str) -> str:
+    """A decision's MAC names it well enough, in a fifth of the room."""
+    return decision[-16:]
+
+
+def _declare(state: RouterState, event: CatalogueDeclared) -> None:
+    state.arms = {arm.name: arm for arm in event.arms}
+    state.policy = event.policy
+    state.arms_hash, state.policy_hash = event.arms_hash, event.policy_hash
+    state.environment_hash = event.environment_hash
+    state.epoch += 1
+
+
+def _give(state: RouterState, event: AdviceGiven) -> None:
+    state.decisions += 1
+    traffic = state.traffic.get(event.arm)
+    if traffic is None:
+        traffic = state.traffic[event.arm] = Traffic()
+    traffic.given += 1
+    state.strategies[event.strategy] = state.strategies.get(event.strategy, 0) + 1
+    running = state.running.get(event.arm)
+    if running is None:
+        running = state.running[event.arm] = Running()
+    began(running, run_key(event.decision), event.at)
+    if event.probed:
+        provider = state.arms[event.arm].provider if event.arm in state.arms else None
+        policy = state.policy.breaker
+        _move(state, event.at, probe_started(state.breakers, event.arm, provider, event.at, policy=policy))
+
+
+def _record(state: RouterState, event: ResultRecorded) -> None:
+    outcome = Outcome(event.success, event.cost_usd, event.latency_ms, event.ttft_ms, event.error, event.verified)
+    run, before = Run({}), None
+    if event.decision is not None:
+        key = run_key(event.decision)
+        run = state.runs.get(key) or _open_run(state, key)
+        before = run.outcomes.get(event.step)
+        if before == outcome:
+            state.repeats += 1
+            return
+        running = state.running.get(event.arm)
+        if running is not None:
+            ended(running, key)
+    arm = state.arms.get(event.arm)
+    steps = arm.steps if arm is not None else ()
+    played = steps[event.step][0] if event.step < len(steps) else event.arm
+    run.outcomes[event.step] = outcome
+    state.results += 1
+    state.seen[event.task_type] = state.seen.get(event.task_type, 0) + 1
+    if before is None:
+        _observe(state, event, outcome, played)
+    else:
+        state.corrections += 1
+    _count(state, event.arm, outcome, before)
+    if steps:
+        _learn_cascade(state, event, steps, run)
+    else:
+        _learn(state, event, outcome, before)
+
+
+def _open_run(state: RouterState, key: str) -> Run:
+    run = state.runs[key] = Run({})
+    if len(state.runs) > WINDOW:
+        del state.runs[next(iter(state.runs))]
+    return run
+
+
+def _observe(state: RouterState, event: ResultRecorded, outcome: Outcome, played: str) -> None:
+    """Tails and breakers see each call once, whatever is later learned of its success."""
+    if outcome.latency_ms is not None and outcome.error != "caller":
+        tail = state.tails.get(played)
+        if tail is None:
+            tail = state.tails[played] = Tail()
+        censored = outcome.error in ("timeout", "cancelled")
+        observe(tail, event.at, outcome.latency_ms, outcome.ttft_ms, censored)
+        heard = state.heard[played] = state.heard.get(played, 0) + 1
+        if heard % TAIL_EVERY == 0:
+            _judge_tail(state, played, tail, event.at)
+    arm = state.arms.get(played)
+    moves = record(
+        state.breakers, played, arm.provider if arm is not None else None, event.at, outcome.truth, event.error,
+        event.retry_after_s, policy=state.policy.breaker,
+    )  # fmt: skip
+    _move(state, event.at, moves)
+
+
+def _move(state: RouterState, at: float, moves: list[Transition]) -> None:
+    for moved in moves:
+        state.epoch += 1
+        state.moved.append(
+            BreakerMoved(
+                at=at, subject=moved.name, before=moved.frm, after=moved.to, reason=moved.reason, until=moved.until
+            )
+        )
+    del state.moved[:-64]
+
+
+def _judge_tail(state: RouterState, arm: str, tail: Tail, now: float) -> None:
+    running = state.running.get(arm)
+    waiting = elapsed_ms(running, now) if running is not None else None
+    found, known = penalty(tail, state.policy.tail, now, waiting), state.penalties.get(arm, 0.0)
+    if found == known:
+        return
+    if found:
+        state.penalties[arm] = found
+    else:
+        del state.penalties[arm]
+    if bool(found) != bool(known):
+        state.epoch += 1
+
+
+def _count(state: RouterState, arm: str, outcome: Outcome, before: Outcome | None) -> None:
+    traffic = state.traffic.get(arm)
+    if traffic is None:
+        traffic = state.traffic[arm] = Traffic()
+    for counted, sign in ((before, -1), (outcome, 1)):
+        if counted is not None:
+            truth = counted.truth
+            traffic.results += sign
+            traffic.successes += sign * (truth is True)
+            traffic.failures += sign * (truth is False)
+            traffic.cost += sign * (counted.cost or 0.0)
+
+
+def _learn(state: RouterState, event: ResultRecorded, outcome: Outcome, before: Outcome | None) -> None:
+    for learned, weight in ((before, -1.0), (outcome, 1.0)):
+        if learned is not None:
+            learn(
+                state.beliefs,
+                event.arm,
+                event.task_type,
+                event.repo,
+                learned.judged,
+                learned.cost,
+                learned.seconds,
+                weight,
+            )
+
+
+def _learn_cascade(
+    state: RouterState, event: ResultRecorded, steps: tuple[tuple[str, str | None], ...], run: Run
+) -> None:
+    """A run is learned from once its last step is in; a truth that comes later takes the first lesson back."""
+    taken = tuple(run.outcomes[number] for number in sorted(run.outcomes))
+    last = len(taken) - 1
+    whole = sorted(run.outcomes) == list(range(len(taken)))
+    ended = last == len(steps) - 1 or taken[last].verified is not False or taken[last].truth is not None
+    if not whole or not ended:
+        return
+    named = [Step(arm, verifier) for arm, verifier in steps]
+    for outcomes, weight in ((run.learned, -1.0), (taken, 1.0)):
+        if outcomes:
+            results = [StepResult(o.verified, o.judged, o.cost, o.seconds) for o in outcomes]
+            learn_cascade(state.beliefs, event.arm, named, event.task_type, event.repo, results, weight)
+    run.learned = taken
+
+
+def _strategy_turned(state: RouterState, _: StrategyFailed | StrategyRecovered) -> None:
+    state.epoch += 1
+
+
+def _pass(state: RouterState, event: Event) -> None:
+    """Said aloud for people; the state follows from the results."""
+
+
+_FOLDS: dict[type[Event], Callable[[RouterState, Any], None]] = {
+    CatalogueDeclared: _declare,
+    AdviceGiven: _give,
+    ResultRecorded: _record,
+    BreakerMoved: _pass,
+    StrategyFailed: _strategy_turned,
+    StrategyRecovered: _strategy_turned,
+}

@@ -1,0 +1,132 @@
+"""The ways to choose, by priority; the first that applies and answers sensibly decides."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from .board import variance
+from .choice import SLOTS, compile_table
+from .situation import Situation
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """Arms with their share of the line of slots; one arm alone has all of it."""
+
+    arms: tuple[str, ...]
+    edges: tuple[int, ...]
+    chances: tuple[float, ...]
+    why: str
+
+    @classmethod
+    def only(cls, arm: str, why: str) -> "Choice":
+        return cls((arm,), (SLOTS,), (1.0,), why)
+
+
+class Strategy(msgspec.Struct, frozen=True):
+    name: str
+    priority: int
+    choose: Callable[[Situation], Choice | None]
+    budget_ms: float = 5.0
+
+
+def manual_override(situation: Situation) -> Choice | None:
+    named = situation.request.override
+    if named is None:
+        return None
+    return Choice.only(situation.arms.get(named).name, "named by the caller")
+
+
+def project_start(situation: Situation) -> Choice | None:
+    """In a repo where nothing was seen, but elsewhere much: start with what is surest, try others later."""
+    request, beliefs = situation.request, situation.state.beliefs
+    if request.repo is None or not situation.allowed or request.incumbent is not None:
+        return None
+    kinds = [book.types.get(request.task_type) for book in beliefs.arms.values()]
+    if any(kind is not None and request.repo in kind.repos for kind in kinds):
+        return None
+    if beliefs.seen.get(request.task_type, 0) < 10 * len(situation.allowed):
+        return None
+    return _surest(situation, "nothing was seen in this repo yet; the surest elsewhere")
+
+
+def perspective_switch(situation: Situation) -> Choice | None:
+    """Who is stuck needs other eyes: the best arm on another model."""
+    request = situation.request
+    if not request.stuck or request.incumbent is None:
+        return None
+    stuck_on = situation.arms.get(request.incumbent).served_by
+    others = [arm.name for arm in situation.allowed if arm.served_by != stuck_on]
+    best = _best(situation, others)
+    return None if best is None else Choice.only(best, f"{request.incumbent} is stuck in this session")
+
+
+def learned(situation: Situation) -> Choice | None:
+    if not situation.allowed:
+        return None
+    request = situation.request
+    table = compile_table(
+        situation.board, situation.state.beliefs, request.incumbent, request.in_tool_loop, situation.adjustments
+    )
+    names = situation.board.names
+    return Choice(tuple([names[i] for i in table.arms]), table.edges, table.chances, "")
+
+
+def fallback_layer(situation: Situation) -> Choice | None:
+    """Without learning: where an arm's own fallback leads, else the best prior for its price."""
+    allowed = {arm.name for arm in situation.allowed}
+    if not allowed:
+        return None
+    incumbent = situation.request.incumbent
+    step = situation.arms.by_name[incumbent].fallback if incumbent in situation.arms.by_name else None
+    if step in allowed:
+        return Choice.only(step, f"the fallback of {incumbent}")
+    arm = max(situation.allowed, key=lambda arm: (arm.prior, -arm.price_in - arm.price_out))
+    return Choice.only(arm.name, "the best prior of the catalogue")
+
+
+def last_resort(situation: Situation) -> Choice | None:
+    """Everything is cooled: whoever is due back first is served rather than nobody."""
+    arm = (situation.spared or situation.arms.all)[0]
+    return Choice.only(arm.name, "every arm is cooled; this one is due back first")
+
+
+STRATEGIES: tuple[Strategy, ...] = (
+    Strategy("manual-override", 999, manual_override),
+    Strategy("project-start", 100, project_start),
+    Strategy("perspective-switch", 90, perspective_switch),
+    Strategy("learned", 50, learned),
+    Strategy("fallback-layer", 0, fallback_layer),
+    Strategy("last-resort", -1, last_resort),
+)
+
+
+def sensible(choice: Choice, situation: Situation) -> bool:
+    """Whether an answer can be followed at all: known arms, and chances that add up."""
+    return (
+        bool(choice.arms)
+        and len(choice.arms) == len(choice.edges) == len(choice.chances)
+        and choice.edges[-1] == SLOTS
+        and all(name in situation.arms.by_name for name in choice.arms)
+        and all(0.0 < chance <= 1.0 for chance in choice.chances)
+    )
+
+
+def _surest(situation: Situation, why: str) -> Choice | None:
+    """The highest lower bound: value less one standard error."""
+    board, value = situation.board, situation.policy.success_value_usd
+    bounds = [
+        utility + extra - value * math.sqrt(variance(belief))
+        for utility, extra, belief in zip(situation.utilities, situation.adjustments, situation.beliefs, strict=True)
+    ]
+    return Choice.only(board.names[bounds.index(max(bounds))], why)
+
+
+def _best(situation: Situation, names: Sequence[str]) -> str | None:
+    board = situation.board
+    rated = {
+        name: utility + extra
+        for name, utility, extra in zip(board.names, situation.utilities, situation.adjustments, strict=True)
+    }
+    known = [name for name in names if name in rated]
+    return max(known, key=lambda name: rated[name]) if known else None

@@ -1,0 +1,51 @@
+"""What a plane does beside its callers: follows other processes, lets the witness see the head, keeps snapshots."""
+
+import threading
+from collections.abc import Callable
+
+import anyio
+import anyio.from_thread
+
+from .cadence import Cadence, Entry, Poll
+from .clock import Clock
+
+OTHERS_EVERY, WITNESS_EVERY, SNAPSHOT_EVERY = 0.1, 0.25, 60.0
+
+
+class Watch:
+    """One thread with one event loop for every recurring piece of work of the process."""
+
+    def __init__(self, clock: Clock, polls: tuple[Poll, ...], *, coordinated: bool) -> None:
+        self._cadence = Cadence(clock, coordinated=coordinated)
+        for poll in polls:
+            self._cadence.add(poll)
+        self._loop: anyio.from_thread.BlockingPortal | None = None
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=anyio.run, args=(self._run,), name="control-plane-watch", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        if not self._thread.is_alive():
+            return
+        self._ready.wait()
+        assert self._loop is not None
+        self._loop.start_task_soon(self._stop)
+        self._thread.join()
+
+    def list(self) -> tuple[Entry, ...]:
+        return self._cadence.list()
+
+    async def _run(self) -> None:
+        async with anyio.from_thread.BlockingPortal() as self._loop:
+            self._ready.set()
+            await self._cadence.run()
+
+    async def _stop(self) -> None:
+        self._cadence.stop()
+
+
+def follow_others(changed: Callable[[], bool], catch_up: Callable[[], object]) -> None:
+    if changed():
+        catch_up()
