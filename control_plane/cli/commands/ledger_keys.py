@@ -156,13 +156,12 @@ def _named(text: str, keyring: "Keyring") -> Any:
 
 
 def _text_of(named: str) -> str:
-    """The key itself when it reads like one, else what the file of that name holds."""
-    if named.count("+") >= 2 and "\n" not in named:
-            if not Path(named).exists():
-            return named
+    """What the file of that name holds, else the key itself when it reads like one."""
     try:
-        with open(named, encoding="ascii") as file:
+        with Path(named).open(encoding="ascii") as file:
             return file.read(4096)
     except (OSError, ValueError) as fault:
+        if named.count("+") >= 2:
+            return named
         why = fault.strerror if isinstance(fault, OSError) and fault.strerror else "it holds no text"
-        raise BadInput(f"{named} is neither a verifier key nor a file with one", why=why) from None
+        raise BadInput(f"{named!r} is neither a verifier key nor a file with one", why=why) from None
