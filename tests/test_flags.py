@@ -114,7 +114,7 @@ def test_a_password_is_never_shown() -> None:
     assert shown.value == "postgresql://me:***@host/db"
 
 
-@pytest.mark.requirement("LEDGER-09")
+@pytest.mark.requirement("LEDGER-09", "SHIP-24")
 @pytest.mark.parametrize(("page", "generate"), [("flags.env.example", example), ("docs/flags.md", table)])
 def test_the_generated_pages_are_up_to_date(page: str, generate: object) -> None:
     assert callable(generate)

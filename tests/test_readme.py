@@ -1,7 +1,7 @@
 """Every command and snippet that people read is run: in order, in one fresh folder for each page.
 
-A ```console block holds commands after `$ ` and, if it likes, what they print: `…` stands for anything, and a command
-that is meant to end otherwise says so: `# exits 1`. A ```python block is a program.
+A ```console block holds commands after `$ ` and, if it likes, what they print: `…` stands for anything, alone on
+a line for any number of them, and a command that is meant to fail says so: `# exits 1`. A ```python block is a program.
 """
 
 import os
@@ -45,7 +45,7 @@ def console(body: str) -> Iterator[Step]:
 
 def fits(shown: str, printed: str) -> bool:
     """Whether the page shows what was printed; spaces at line ends do not count."""
-    lines = [re.escape(line.rstrip()).replace("…", ".*") for line in shown.splitlines()]
+    lines = [r"(?s:.*)" if line == "…" else re.escape(line.rstrip()).replace("…", ".*") for line in shown.splitlines()]
     return (
         re.fullmatch("\n".join(lines), "\n".join(line.rstrip() for line in printed.strip("\n").splitlines()))
         is not None
@@ -79,6 +79,7 @@ def follow(text: str, folder: Path) -> list[str]:
     return wrong
 
 
+@pytest.mark.requirement("SHIP-07")
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(PROJECT)) for page in PAGES])
 def test_what_a_page_says_works(page: Path, tmp_path: Path) -> None:
     assert follow(page.read_text(encoding="utf-8"), tmp_path) == []
@@ -88,6 +89,8 @@ def test_what_a_page_says_works(page: Path, tmp_path: Path) -> None:
     ("page", "wrong"),
     [
         ("```console\n$ true\n$ echo one two\none …\n$ sh -c 'exit 3'  # exits 3\n```\n", 0),
+        ("```console\n$ printf '1\\n2\\n3\\n'\n1\n…\n3\n```\n", 0),
+        ("```console\n$ printf '1\\n2\\n3\\n'\n1\n…\n4\n```\n", 1),
         ("```console\n$ false\n```\n", 1),
         ("```console\n$ true  # exits 1\n```\n", 1),
         ("```console\n$ echo one\ntwo\n```\n", 1),
@@ -99,6 +102,12 @@ def test_what_a_page_says_works(page: Path, tmp_path: Path) -> None:
 )
 def test_a_page_that_lies_is_found_out(page: str, wrong: int, tmp_path: Path) -> None:
     assert len(follow(page, tmp_path)) == wrong
+
+
+@pytest.mark.requirement("SHIP-01")
+def test_the_readme_says_in_three_sentences_what_it_is_for() -> None:
+    first = (PROJECT / "README.md").read_text(encoding="utf-8").split("\n\n")[1]
+    assert len(re.findall(r"\.(?:\s|$)", first)) == 3
 
 
 def test_every_page_shows_its_commands_in_blocks_that_are_run() -> None:
