@@ -1,0 +1,144 @@
+"""The audit: every event, the tree, and every signature, from the stored bytes alone.
+
+    verify(home | opened, workers=1, on_progress=…) -> Verdict
+
+First the keys and the checkpoints, then the tree against the checkpoints, then every row against the tree.
+"""
+
+import base64
+import contextlib
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from ..errors import ControlPlaneError
+from .backend_evidence import BackendEvidence
+from .diagnosis import Diagnosis
+from .evidence import Evidence, SQLiteEvidence
+from .findings import Finding, Reason, first_of
+from .home import Home, Identity
+from .keyring import Keyring
+from .merkle import EMPTY_ROOT
+from .notes import Checkpoint
+from .opening import Opened, connect
+from .proofs import TileTree
+from .scanpool import OnProgress, scan
+from .sealing import Authority
+from .signatures import check_note, check_notes, keyring_of, note_size
+from .trust import leads_to, trusted
+from .witness import Sighting, Witness
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """`first_bad` is the first event that is not as signed; None when all are, whatever else is damaged."""
+
+    ok: bool
+    events: int
+    position: int
+    root: str
+    first_bad: int | None = None
+    reason: Reason | None = None
+    detail: str = ""
+
+
+def verify(home: Home | Opened, workers: int = 1, on_progress: OnProgress = lambda _done, _total: None) -> Verdict:
+    """Audit a home; it needs no key, changes nothing, and a damaged one gets a verdict, not an error."""
+    folder = home.home if isinstance(home, Opened) else home
+    identity = folder.identity()
+    # Before the log: a commit in between must not look like a rollback.
+    seen = _sighting(Witness(folder.witness, identity.ledger))
+    with _evidence(home) as evidence:
+        files = None if folder.address else (folder.database, folder.archive)
+        return _judge(
+            evidence, identity, seen, lambda size: scan(evidence, size, on_progress, workers=workers, files=files)
+        )
+
+
+@contextlib.contextmanager
+def _evidence(home: Home | Opened) -> Iterator[Evidence]:
+    folder = home.home if isinstance(home, Opened) else home
+    with contextlib.ExitStack() as stack:
+        evidence: Evidence
+        if folder.address is None:
+            evidence = SQLiteEvidence(folder.database, folder.archive)
+        elif isinstance(home, Opened):
+            evidence = BackendEvidence(home.backend)
+        else:
+            identity = folder.identity()
+            backend = connect(folder, Authority(None, Keyring(identity.origin, identity.root)))
+            stack.callback(backend.close)
+            evidence = BackendEvidence(backend)
+        stack.callback(evidence.close)
+        yield evidence
+
+
+def _sighting(witness: Witness) -> Sighting | Finding | None:
+    try:
+        return witness.read()
+    except ControlPlaneError as fault:
+        return Finding(None, Reason.BAD_SIGNATURE, str(fault))
+
+
+def _judge(
+    evidence: Evidence, identity: Identity, seen: Sighting | Finding | None, scanned: Callable[[int], list[int]]
+) -> Verdict:
+    keyring, strange_keys = keyring_of(identity, evidence.own_rows())
+    notes = evidence.notes()
+    size = max((filed for filed, _ in notes if isinstance(filed, int)), default=0)
+    signed = check_notes(notes, identity.origin, keyring)
+    trust = trusted(evidence, size, signed.checkpoints)
+    rows = list(Diagnosis(evidence, size, scanned(size), trust).findings())
+    findings = [
+        *rows,
+        *strange_keys,
+        *_witnessed(evidence, identity, keyring, size, seen),
+        *signed.findings,
+        *trust.findings,
+        *_unsigned(evidence, size),
+    ]
+    first = first_of(findings)
+    head = signed.checkpoints[-1] if signed.checkpoints else Checkpoint(identity.origin, 0, EMPTY_ROOT)
+    return Verdict(
+        ok=first is None,
+        events=size if first is None else evidence.count(),
+        position=head.size,
+        root=base64.b64encode(head.root).decode(),
+        first_bad=first.position if first else None,
+        reason=first.reason if first else None,
+        detail=_told(first, findings) if first else "" if seen else "no witness: a rollback would not be seen",
+    )
+
+
+def _witnessed(
+    evidence: Evidence, identity: Identity, keyring: Keyring, size: int, seen: Sighting | Finding | None
+) -> Iterator[Finding]:
+    """Whether this log still holds what the witness saw, and whether the witness can be believed."""
+    if not isinstance(seen, Sighting):
+        yield from [seen] if seen else []
+        return
+    if seen.root_key != identity.root_key:
+        yield Finding(1, Reason.UNKNOWN_KEY, "this home names another first key than the witness")
+    note = check_note(seen.note, identity.origin, keyring)
+    highest = note_size(seen.note)
+    if highest > size and (isinstance(note, Checkpoint) or note.reason is Reason.UNKNOWN_KEY):
+        # A copy from before a change of keys does not know who signed what came after it.
+        yield Finding(size + 1, Reason.ROLLBACK, f"the log ends at position {size}, the witness saw {highest} events")
+    elif isinstance(note, Finding):
+        yield Finding(None, note.reason, f"the witness: {note.detail}")
+    elif not leads_to(TileTree(size, evidence.tile), note):
+        yield Finding(None, Reason.ROLLBACK, f"the first {highest} events are not those that the witness saw")
+
+
+def _unsigned(evidence: Evidence, size: int) -> Iterator[Finding]:
+    """Rows that no checkpoint covers."""
+    if size == 0:
+        yield Finding(1, Reason.MISSING, "there is no checkpoint")
+    lowest = evidence.lowest()
+    position = lowest if lowest is not None and lowest < 1 else evidence.beyond(size)
+    if position is not None:
+        yield Finding(position, Reason.ADDED, f"the event at position {position} was never signed")
+
+
+def _told(first: Finding, findings: list[Finding]) -> str:
+    others = len({found.detail for found in findings} - {first.detail})
+    return first.detail + (f"; {others} more findings" if others else "")
