@@ -2,67 +2,99 @@
 
 One journal a process. Frames are numbered; the ledger stores them as versions of the journal's own stream, so a
 frame that was already committed can never be committed twice, whoever tries.
+
+An exception may strike a thread between any two calls, a signal handler or a finalizer may record in the middle of
+a record, and a fork may copy the lock while it is held: so what belongs together changes in one statement without a
+call in it, and what can be derived is not stored.
 """
 
-import fcntl
+import contextlib
+import mmap
 import os
 import secrets
 import threading
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
-from ..errors import EventTooLarge, Forked, HomeReadOnly, JournalFull
+from ..errors import BadInput, ControlPlaneError, EventTooLarge, Forked, HomeReadOnly, JournalFull, LedgerClosed
+from .flock import lock
+from .leaf import MAX_LEAF
 from .segment import END, FRAME, HEADER_BYTES, Segment
 
 SEGMENT_BYTES = 4 << 20
 SEGMENTS = 16
-MAX_BODY = 0xFFFF
-_LOCK = "lock"
+# What a leaf adds to a body: the journal's stream, a version, two lengths; with room to spare.
+MAX_BODY = MAX_LEAF - 512
+LOCK = "lock"
+_pack = FRAME.pack
 
 
 class Batch(NamedTuple):
-    """Consecutive frames, the first of which has the number `first`."""
+    """Consecutive frames, the first of which has the number `first`; `use` and `end` say where they lie."""
 
     first: int
     bodies: list[bytes]
+    use: int = 0
+    end: int = HEADER_BYTES
+
+
+class Reading(NamedTuple):
+    """How far the ledger has come: in the use of a segment that began with frame `use`, up to byte `at`."""
+
+    use: int
+    at: int
+    sequence: int
 
 
 class Journal:
+    _active: Segment
+    _map: mmap.mmap
+    _salt: int
+    _limit: int
+    _at: int
+
     def __init__(self, folder: Path, *, segments: int = SEGMENTS, segment_bytes: int = SEGMENT_BYTES) -> None:
+        self._largest = min(MAX_BODY, segment_bytes - HEADER_BYTES - 2 * FRAME.size)
+        if segments < 1 or self._largest < 1:
+            raise BadInput(f"a journal of {segments} segments of {segment_bytes} bytes has no room for an event")
         self.writer = secrets.token_hex(16)
         self._folder = folder / self.writer
-        self._segment_bytes, self._limit = segment_bytes, segment_bytes - FRAME.size
-        self._handle = _make_folder(self._folder)
-        self._lock = threading.Lock()
+        # Reentrant: a signal handler may record while the thread that it interrupted does.
+        self._lock = threading.RLock()
+        self._handle = make_folder(self._folder)
         # All of it at once, in a millisecond: nothing is left to allocate when the disk is full or slow.
-        self._spares = [Segment(self._folder / f"{number:04}.segment", segment_bytes) for number in range(segments)]
-        self._full: list[tuple[Segment, int]] = []  # waiting for their commit, with the number of their last frame
-        self._sequence = 0
-        self._at = HEADER_BYTES
-        self._read_sequence, self._read_at = 0, HEADER_BYTES
-        self._open(self._spares.pop())
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._forked)
+        self._segments = self._allocate(segments, segment_bytes)
+        self._full: tuple[tuple[Segment, int], ...] = ()  # waiting for their commit, with their last frame's number
+        self._sequence, self._settling = 0, False
+        self._gone: ControlPlaneError | None = None
+        self._reading = Reading(0, HEADER_BYTES, 0)
+        self._begin(self._segments[0], ())
+        _OPEN.add(self)
 
     def append(self, body: bytes) -> int:
         """Write one frame and answer its number; refuses, and never blocks, when the journal is exhausted."""
         size = len(body)
-        if size > MAX_BODY:
-            raise EventTooLarge(f"an event of {size:,} bytes", why=f"the limit is {MAX_BODY:,}")
+        if not 0 < size <= self._largest:
+            raise EventTooLarge(f"an event of {size:,} bytes", why=f"the journal takes 1 to {self._largest:,}")
         with self._lock:
-            at = self._at
-            end = at + size + 12
-            if end > self._limit:
-                self._turn()
+            while True:
                 at = self._at
                 end = at + size + 12
-            sequence = self._sequence + 1
-            checksum = crc32(body, self._salt ^ sequence & 0xFFFFFFFF)
-            # The end mark travels with the frame; the next frame overwrites it.
-            self._map[at : end + 12] = b"%b%b%b" % (FRAME.pack(size, sequence & 0xFFFFFFFF, checksum), body, END)
-            self._at = end
-            self._sequence = sequence
+                if end > self._limit:
+                    self._turn()
+                    continue
+                sequence = self._sequence + 1
+                low = sequence & 0xFFFFFFFF
+                # The end mark travels with the frame; the next frame overwrites it.
+                frame = _pack(size, low, crc32(body, self._salt ^ low)) + body + END
+                # Unequal when the calls above were interrupted by somebody who recorded too.
+                if sequence == self._sequence + 1:
+                    break
+            self._map[at : end + 12] = frame
+            self._at, self._sequence = end, sequence
         return sequence
 
     @property
@@ -72,79 +104,170 @@ class Journal:
 
     @property
     def committed(self) -> int:
-        return self._read_sequence
+        """The number of the last frame that the ledger holds."""
+        return self._reading.sequence
+
+    def check(self) -> None:
+        """Raise when this journal was closed, or belongs to the process that we were forked from."""
+        if self._gone is not None:
+            raise self._gone
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes nothing more, because it was closed or we were forked."""
+        return self._gone is not None
 
     @property
     def capacity(self) -> int:
-        return (len(self._spares) + 1 + len(self._full)) * self._segment_bytes
+        """Bytes, headers included; what is not committed yet must fit in."""
+        return sum(segment.size for segment in self._segments)
 
     def take(self, frames: int) -> Batch:
-        """The oldest frames that are not committed; they stay until `release`."""
+        """The oldest frames that are not committed, of one segment; they stay until `release`."""
         with self._lock:
-            source, last = (self._full[0][0].map, self._full[0][1]) if self._full else (self._map, self._sequence)
-        last = min(last, self._read_sequence + frames)
-        at, bodies = self._read_at, []
-        for _ in range(last - self._read_sequence):
-            size = int.from_bytes(source[at : at + 4], "little")
-            bodies.append(source[at + 12 : at + 12 + size])
-            at += 12 + size
-        return Batch(self._read_sequence + 1, bodies)
+            reading = self._reading
+            if self._gone is not None:
+                return Batch(reading.sequence + 1, [], reading.use, reading.at)
+            self._retire()
+            source, last = self._full[0] if self._full else (self._active, self._sequence)
+        at = reading.at if reading.use == source.first else HEADER_BYTES
+        content, bodies = source.map, []
+        for _ in range(min(frames, last - reading.sequence)):
+            start = at + 12
+            at = start + int.from_bytes(content[at : at + 4], "little")
+            bodies.append(content[start:at])
+        return Batch(reading.sequence + 1, bodies, source.first, at)
 
     def release(self, batch: Batch) -> None:
-        """Forget frames that the ledger now holds; a finished segment is used again, the warmest first."""
-        self._read_sequence += len(batch.bodies)
-        self._read_at += sum(map(len, batch.bodies)) + 12 * len(batch.bodies)
+        """Forget frames that the ledger now holds; a finished segment is used again."""
+        if batch.first != self._reading.sequence + 1:
+            raise BadInput(f"frame {batch.first} is released out of turn", why=f"{self.committed} is the last one")
+        self._reading = Reading(batch.use, batch.end, batch.first + len(batch.bodies) - 1)
         with self._lock:
-            while self._full and self._read_sequence >= self._full[0][1]:
-                segment = self._full.pop(0)[0]
-                segment.retire()
-                self._spares.append(segment)
-                self._read_at = HEADER_BYTES
+            self._retire()
 
     def close(self) -> None:
         """Give everything back; frames that are not committed stay on disk for the next process."""
         with self._lock:
-            self._limit = -1
-            if self._read_sequence == self._sequence:
-                for segment in (self._active, *self._spares, *(full[0] for full in self._full)):
+            if self._gone is not None:
+                return
+            self._refuse(LedgerClosed("the ledger is closed", cure="open it again"))
+            waiting = self._reading.sequence < self._sequence
+            kept = (self._active, *(segment for segment, _ in self._full)) if waiting else ()
+            for segment in self._segments:
+                if segment in kept:
+                    segment.close()
+                else:
                     segment.delete()
-                (self._folder / _LOCK).unlink(missing_ok=True)
-                self._folder.rmdir()
-            else:
-                for spare in self._spares:
-                    spare.delete()
+            if not waiting:
+                remove_folder(self._folder)
             os.close(self._handle)
 
-    def _open(self, segment: Segment) -> None:
+    def abandon(self) -> None:
+        """In a forked child: the memory map is still the parent's, the right to write into it is not ours."""
+        self._lock = threading.RLock()
+        if self._gone is None:
+            os.close(self._handle)
+            self._refuse(
+                Forked(
+                    "this process was forked from the one that opened the ledger",
+                    why="two processes cannot write into one journal",
+                    cure="open a control plane after the fork, in the child",
+                )
+            )
+
+    def _allocate(self, segments: int, segment_bytes: int) -> list[Segment]:
+        made: list[Segment] = []
+        try:
+            for number in range(segments):
+                made.append(Segment(self._folder / f"{number:04}.segment", segment_bytes))  # noqa: PERF401 - undone below
+        except BaseException:
+            for segment in made:
+                segment.delete()
+            remove_folder(self._folder)
+            os.close(self._handle)
+            raise
+        return made
+
+    def _begin(self, segment: Segment, full: tuple[tuple[Segment, int], ...]) -> None:
         segment.start(self.writer, self._sequence + 1, secrets.randbits(32))
-        self._active, self._map, self._salt, self._at = segment, segment.map, segment.salt, HEADER_BYTES
+        limit = segment.size - FRAME.size
+        new = (full, segment, segment.map, segment.salt, limit, HEADER_BYTES)
+        self._full, self._active, self._map, self._salt, self._limit, self._at = new
 
     def _turn(self) -> None:
-        if self._limit < 0:
-            raise Forked("this journal is closed", cure="open a control plane in this process")
-        if not self._spares:
+        """Go on in a segment that is free; raises when there is none."""
+        self.check()
+        self._retire()
+        in_use = {id(self._active), *(id(segment) for segment, _ in self._full)}
+        free = next((segment for segment in self._segments if id(segment) not in in_use), None)
+        if free is None or self._settling:
             raise JournalFull(
-                f"the journal is full: {self._sequence - self._read_sequence:,} events wait for the ledger",
+                f"the journal is full: {self._sequence - self.committed:,} events wait for the ledger",
                 why="the database cannot be written or is slower than what is recorded",
                 cure="see `control-plane doctor`; the call may be repeated later",
             )
-        turned = (self._active, self._sequence)
-        self._open(self._spares.pop())
-        self._full.append(turned)
+        self._settling = True
+        try:
+            self._begin(free, (*self._full, (self._active, self._sequence)))
+        finally:
+            self._settling = False
 
-    def _forked(self) -> None:
-        # The child shares the memory map but not the right to write into it.
-        self._lock = threading.Lock()
-        self._limit = -1
-        os.close(self._handle)
+    def _retire(self) -> None:
+        """Free the segments that were read to their end; whoever interrupts us here must not turn."""
+        if self._settling:
+            return
+        self._settling = True
+        try:
+            while self._full and self._reading.sequence >= self._full[0][1]:
+                self._full[0][0].retire()
+                self._full = self._full[1:]
+        finally:
+            self._settling = False
+
+    def _refuse(self, error: ControlPlaneError) -> None:
+        self._gone, self._limit = error, -1
 
 
-def _make_folder(folder: Path) -> int:
-    """The folder of one writer, locked for as long as the writer lives."""
+def make_folder(folder: Path) -> int:
+    """The folder of one writer and its lock, taken; nobody ever sees the one without the other."""
     try:
-        folder.mkdir(parents=True, mode=0o700)
-        handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with settling(folder.parent):
+            folder.mkdir(mode=0o700)
+            handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock(handle)
     except OSError as fault:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
         raise HomeReadOnly(f"the journal folder {folder} cannot be made", why=os.strerror(fault.errno or 0)) from None
-    fcntl.flock(handle, fcntl.LOCK_EX)
     return handle
+
+
+def remove_folder(folder: Path) -> None:
+    """The lock goes last, so that a removal that dies half way is taken up by the next process."""
+    with settling(folder.parent):
+        (folder / LOCK).unlink(missing_ok=True)
+        folder.rmdir()
+
+
+@contextlib.contextmanager
+def settling(journals: Path) -> Iterator[None]:
+    """Hold the folder of all journals for the moment in which one of them appears or is claimed."""
+    handle = os.open(journals, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        lock(handle)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _abandon_all() -> None:
+    for journal in list(_OPEN):
+        journal.abandon()
+
+
+_OPEN: "weakref.WeakSet[Journal]" = weakref.WeakSet()
+if hasattr(os, "register_at_fork"):
+    # Once, not for each journal: what is registered here is kept for ever.
+    os.register_at_fork(after_in_child=_abandon_all)

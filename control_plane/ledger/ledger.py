@@ -1,23 +1,21 @@
 """The ledger: facts go in by two roads, the journal for many and the direct one for the few that must not wait."""
 
-import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from eventsourcing.persistence import IntegrityError, PersistenceError
 
 from ..clock import Clock
-from ..errors import Conflict, EventTooLarge, LedgerClosed, LedgerUnavailable
+from ..errors import BadInput, Conflict, EventTooLarge, LedgerUnavailable
+from . import shutdown
+from .announcing import Announcer, OnCommit
 from .backend import Backend, Row
 from .committer import Committer, Counters, Target
 from .events import Catalogue, Event
-from .journal import Batch, Journal
-from .leaf import MAX_LEAF
+from .journal import MAX_BODY, Batch, Journal
 from .notes import Checkpoint, Note
 from .proofs import TileTree
-from .recovery import split_body
-
-_LEAF_OVERHEAD = 512
+from .recovery import join_body, split_body
 
 
 class Recorded(NamedTuple):
@@ -27,10 +25,6 @@ class Recorded(NamedTuple):
     stream: str
     version: int
     event: Event
-
-
-# What a commit tells those who fold: position of the first event, its stream and version, topics and states.
-OnCommit = Callable[[list[Row]], None]
 
 
 class Ledger:
@@ -47,47 +41,50 @@ class Ledger:
     ) -> None:
         self.catalogue, self.clock = catalogue, clock
         self._backend, self._journal = backend, journal
-        self._prefixes = {kind.TOPIC: bytes([len(kind.TOPIC)]) + kind.TOPIC.encode() for kind in catalogue}
-        self._buffered = buffered
-        self._listeners: list[OnCommit] = []
-        self._closed = False
-        target = Target(self._insert_bodies, backend.stored_upto, self._committed)
+        self._prefixes = {kind.TOPIC: join_body(kind.TOPIC) for kind in catalogue}
+        self._synchronous = not (buffered and threaded)
+        self._announcer = Announcer(self._listener_failed)
+        target = Target(
+            insert=self._insert_batch,
+            stored_upto=lambda: backend.stored_upto(journal.writer),
+            found=self._found_batch,
+            tell=self._announcer.tell,
+            inside=lambda: self._announcer.inside,
+        )
         self._committer = Committer(journal, target, clock, flush_interval)
         if threaded:
             self._committer.start()
-        _OPEN.add(self)
+        shutdown.watch(self)
 
     def record(self, event: Event) -> None:
         """The hot road: into the journal and back in a microsecond; committed within the flush interval."""
-        body = self._prefixes[event.TOPIC] + self.catalogue.encode(event)
-        self._journal.append(body)
-        if self._committer.idle:
+        state = self.catalogue.encode(event)
+        self._journal.append(self._prefixes[event.TOPIC] + state)
+        if self._synchronous:
+            self._committer.flush(here=True)
+        elif self._committer.idle:
             self._committer.wake()
-        if not self._buffered:
-            self._committer.flush()
 
     def append(self, stream: str, events: Sequence[Event], *, expected: int | None = None) -> int:
         """The direct road: in the ledger when it returns. `expected` is the stream's version that the caller saw."""
-        if self._closed:
-            raise LedgerClosed("the ledger is closed")
-        states = [self.catalogue.encode(event) for event in events]
-        for state in states:
-            if len(state) > MAX_LEAF - _LEAF_OVERHEAD:
-                raise EventTooLarge(
-                    f"an event of {len(state):,} bytes", why=f"the limit is {MAX_LEAF - _LEAF_OVERHEAD:,}"
-                )
-        topics = [event.TOPIC for event in events]
+        self._journal.check()
+        if not events:
+            raise BadInput(f"nothing was given to append to {stream}")
+        topics, states = [event.TOPIC for event in events], [self.catalogue.encode(event) for event in events]
+        largest = max(map(len, states), default=0)
+        if largest > MAX_BODY:
+            raise EventTooLarge(f"an event of {largest:,} bytes", why=f"the limit is {MAX_BODY:,}")
         while True:
             version = self._backend.stored_upto(stream) if expected is None else expected
             try:
-                first = self._backend.insert(stream, version + 1, topics, states)
+                with self._announcer.ordered() as waiting:
+                    first = self._insert(stream, version + 1, topics, states)
+                    waiting.append(_rows(first, stream, version + 1, topics, states))
                 break
             except IntegrityError:
                 if expected is not None:
                     raise Conflict(f"{stream} is no longer at version {expected}", cure="read it again") from None
-            except PersistenceError as fault:
-                raise LedgerUnavailable("the ledger cannot be written", why=str(fault), cure="try again") from fault
-        self._tell([Row(first + n, stream, version + 1 + n, topics[n], states[n]) for n in range(len(states))])
+        self._announcer.tell()
         return first
 
     def read(self, after: int = 0, limit: int = 1000) -> list[Recorded]:
@@ -101,8 +98,12 @@ class Ledger:
         return Recorded(position, stream, version, self.catalogue.decode(topic, state))
 
     def listen(self, listener: OnCommit) -> None:
-        """Call `listener` after each commit of this process, in the thread that committed."""
-        self._listeners.append(listener)
+        """Call `listener` after each commit of this process, in the order of positions, in the thread that committed.
+
+        A gap between two calls is what other processes committed, or what a listener failed on: read it by position.
+        A listener must not wait for somebody who appends; what it raises is counted and kept from the writer.
+        """
+        self._announcer.listen(listener)
 
     def changed(self) -> bool:
         return self._backend.changed()
@@ -116,6 +117,12 @@ class Ledger:
             note = tree.last_note()
         assert note is not None, "a ledger begins with an event"
         return note, Note.parse(note).checkpoint()
+
+    def root_at(self, position: int) -> bytes:
+        """The root of the tree as it was when the log ended at this position."""
+        with self._backend.tree() as store:
+            head = Note.parse(store.last_note() or "").checkpoint()
+            return TileTree(head.size, store.tile).root(position)
 
     def prove(self, position: int) -> tuple[list[bytes], str]:
         """The inclusion path of an event, and the checkpoint that it leads to."""
@@ -136,32 +143,54 @@ class Ledger:
         return self._journal.appended - self._journal.committed
 
     def close(self) -> None:
-        if self._closed:
+        """Commit what is left; raises when that is impossible, and leaves it in the journal for the next process."""
+        if self._journal.closed:
             return
-        self._closed = True
-        _OPEN.discard(self)
+        shutdown.forget(self)
         try:
             self._committer.close()
         finally:
-            self._journal.close()
-            self._backend.close()
+            # A commit that hangs still reads the journal; both are then left to the end of the process.
+            if self._committer.stopped:
+                self._journal.close()
+                self._backend.close()
 
-    def _insert_bodies(self, stream: str, first: int, bodies: list[bytes]) -> int:
-        pairs = [split_body(body) for body in bodies]
-        return self._backend.insert(stream, first, [topic for topic, _ in pairs], [state for _, state in pairs])
+    def _insert(self, stream: str, version: int, topics: list[str], states: list[bytes]) -> int:
+        """Insert, and look whether it was stored after all when the attempt ended in doubt."""
+        try:
+            return self._backend.insert(stream, version, topics, states)
+        except IntegrityError:
+            raise
+        except PersistenceError as fault:
+            row = self._backend.row_of(stream, version)
+            if row is None or (row.topic, bytes(row.state)) != (topics[0], states[0]):
+                raise LedgerUnavailable("the ledger cannot be written", why=str(fault), cure="try again") from fault
+            return row.position
 
-    def _committed(self, first: int, stream: str, batch: Batch) -> None:
-        if not self._listeners:
-            return
-        rows = []
-        for offset, body in enumerate(batch.bodies):
-            topic, state = split_body(body)
-            rows.append(Row(first + offset, stream, batch.first + offset, topic, state))
-        self._tell(rows)
+    def _insert_batch(self, batch: Batch) -> None:
+        pairs = [split_body(body) for body in batch.bodies]
+        topics, states = [topic for topic, _ in pairs], [state for _, state in pairs]
+        with self._announcer.ordered() as waiting:
+            first = self._backend.insert(self._journal.writer, batch.first, topics, states)
+            if self._announcer.heard:
+                waiting.append(_rows(first, self._journal.writer, batch.first, topics, states))
 
-    def _tell(self, rows: list[Row]) -> None:
-        for listener in self._listeners:
-            listener(rows)
+    def _found_batch(self, batch: Batch) -> None:
+        row = self._backend.row_of(self._journal.writer, batch.first)
+        if row is not None and self._announcer.heard:
+            pairs = [split_body(body) for body in batch.bodies]
+            topics, states = [topic for topic, _ in pairs], [state for _, state in pairs]
+            with self._announcer.ordered() as waiting:
+                waiting.append(_rows(row.position, self._journal.writer, batch.first, topics, states))
+
+    def _listener_failed(self, fault: Exception) -> None:
+        self.counters.listener_faults += 1
+        self.counters.last_fault = f"a listener failed: {fault!r}"
 
 
-_OPEN: "weakref.WeakSet[Ledger]" = weakref.WeakSet()
+def _rows(first: int, stream: str, version: int, topics: list[str], states: list[bytes]) -> list[Row]:
+    positions, versions = range(first, first + len(states)), range(version, version + len(states))
+    return [
+        Row(position, stream, number, topic, state)
+        for position, number, topic, state in zip(positions, versions, topics, states, strict=True)
+    ]

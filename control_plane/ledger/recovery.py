@@ -1,89 +1,127 @@
 """Journals whose writer is gone are committed by whoever opens the ledger next: exactly once, holes reported."""
 
 import contextlib
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from ..errors import HomeReadOnly
 from .backend import Backend
-from .segment import Frame, Scan
+from .flock import lock
+from .journal import LOCK, remove_folder, settling
+from .scan import Frame, Scan
+from .segment import HEADER_BYTES
 
 _RUN = 2048
 
 
 class Recovered(NamedTuple):
+    """What came back from one writer; `damaged` counts the places that could not be read."""
+
     writer: str
     frames: int
     damaged: int
 
 
+def join_body(topic: str) -> bytes:
+    """What stands before the state in a journal's frame: one byte for the topic's length, the topic."""
+    name = topic.encode()
+    return bytes([len(name)]) + name
+
+
 def split_body(body: bytes) -> tuple[str, bytes]:
-    """A journal's frame is one byte for the topic's length, the topic, the state."""
     end = 1 + body[0]
     return body[1:end].decode(), body[end:]
 
 
-def recover_journals(journals: Path, damaged: Path, backend: Backend) -> list[Recovered]:
-    """Commit what dead writers left; a living writer holds its lock and is passed over."""
+def recover_journals(
+    journals: Path, damaged: Path, backend: Backend, report: Callable[[Recovered], None] = lambda _: None
+) -> list[Recovered]:
+    """Commit what dead writers left; a living writer holds its lock and is passed over.
+
+    The report comes before the journal is put away: who dies in between reports again, not never.
+    """
     recovered = []
     for folder in sorted(journals.iterdir()) if journals.is_dir() else ():
         with _claimed(folder) as claimed:
             if claimed:
-                recovered.append(_recover(folder, damaged, backend))
+                found = _recover(folder, backend)
+                if found.frames or found.damaged:
+                    report(found)
+                _put_away(folder, damaged if found.damaged else None)
+                recovered.append(found)
     return recovered
 
 
-def _recover(folder: Path, damaged: Path, backend: Backend) -> Recovered:
-    scans = [Scan(path.read_bytes()) for path in sorted(folder.glob("*.segment"))]
-    used = sorted((scan for scan in scans if scan.used), key=lambda scan: scan.first)
+def _recover(folder: Path, backend: Backend) -> Recovered:
+    try:
+        scans = [Scan(_used_bytes(path)) for path in sorted(folder.glob("*.segment"))]
+    except OSError as fault:
+        raise HomeReadOnly(f"the journal {folder} cannot be read", why=os.strerror(fault.errno or 0)) from None
     stored = backend.stored_upto(folder.name)
-    frames = [frame for scan in used for frame in scan.frames() if frame.sequence > stored]
-    for run in _consecutive(frames):
-        bodies = [split_body(frame.body) for frame in run]
-        backend.insert(folder.name, run[0].sequence, [topic for topic, _ in bodies], [state for _, state in bodies])
-    holes = sum(scan.damaged for scan in scans)
-    if holes:
+    expected, gaps, runs = stored + 1, 0, list[list[Frame]]()
+    for frame in _frames(scans, stored):
+        if frame.sequence != expected or not runs or len(runs[-1]) == _RUN:
+            gaps += frame.sequence != expected
+            runs.append([])
+        runs[-1].append(frame)
+        expected = frame.sequence + 1
+    for run in runs:
+        pairs = [split_body(frame.body) for frame in run]
+        backend.insert(folder.name, run[0].sequence, [topic for topic, _ in pairs], [state for _, state in pairs])
+    # A gap is mostly a damaged place seen from the other side.
+    return Recovered(folder.name, sum(map(len, runs)), max(gaps, sum(scan.damaged for scan in scans)))
+
+
+def _used_bytes(path: Path) -> bytes:
+    """The whole segment, or only its header when nothing is in it: most of a journal is spare."""
+    with path.open("rb") as file:
+        header = file.read(HEADER_BYTES)
+        return header + file.read() if header.strip(b"\0") else header
+
+
+def _frames(scans: list[Scan], stored: int) -> Iterator[Frame]:
+    for scan in sorted((scan for scan in scans if scan.used), key=lambda scan: scan.first):
+        for frame in scan.frames():
+            if frame.sequence > stored:
+                yield frame
+
+
+def _put_away(folder: Path, damaged: Path | None) -> None:
+    """Delete it, or keep it for people to look at; never the lock before the rest."""
+    if damaged is not None:
         damaged.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with contextlib.suppress(OSError):
+            folder.rename(damaged / folder.name)
+            return
+        # Something of that name lies there already: an earlier attempt died half way.
         shutil.copytree(folder, damaged / folder.name, dirs_exist_ok=True)
-    shutil.rmtree(folder)
-    return Recovered(folder.name, len(frames), holes)
-
-
-def _consecutive(frames: list[Frame]) -> Iterator[list[Frame]]:
-    run: list[Frame] = []
-    for frame in frames:
-        if run and (frame.sequence != run[-1].sequence + 1 or len(run) == _RUN):
-            yield run
-            run = []
-        run.append(frame)
-    if run:
-        yield run
+    for path in folder.iterdir():
+        if path.name != LOCK:
+            path.unlink()
+    remove_folder(folder)
 
 
 @contextlib.contextmanager
 def _claimed(folder: Path) -> Iterator[bool]:
     """True while this process holds the journal of a writer that is gone."""
-    try:
-        handle = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        # A writer makes its lock first and removes it last: what is left without one is nobody's.
-        yield folder.is_dir() and not any(folder.glob("*.segment")) and _remove_empty(folder)
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not folder.is_dir():
         yield False
-    else:
-        # Another process may have recovered it between our look and our lock.
-        yield (folder / "lock").exists()
+        return
+    with settling(folder.parent):
+        # Nobody is making a journal just now: a folder without a lock is one that somebody died over.
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            handle = os.open(folder / LOCK, flags, 0o600)
+        except FileNotFoundError:
+            yield False
+            return
+        except OSError as fault:
+            raise HomeReadOnly(f"the journal {folder} cannot be read", why=os.strerror(fault.errno or 0)) from None
+        claimed = lock(handle, wait=False)
+    try:
+        yield claimed and folder.is_dir()
     finally:
         os.close(handle)
-
-
-def _remove_empty(folder: Path) -> bool:
-    with contextlib.suppress(OSError):
-        folder.rmdir()
-    return False
