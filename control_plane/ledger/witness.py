@@ -1,12 +1,15 @@
 """The highest checkpoint, kept outside the database: an old copy put back is older than what the witness saw."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from ..errors import ControlPlaneError, HomeUnusable, LedgerDamaged, ProofError, Rollback
-from .notes import Note, Verifier
+from .flock import lock
+from .notes import Checkpoint, Note, Verifier
 from .proofs import TileTree, check_consistency
 
 
@@ -16,11 +19,14 @@ class Sighting(msgspec.Struct, frozen=True):
     root_key: str
     note: str
 
+    def checkpoint(self) -> Checkpoint:
+        return Note.parse(self.note).checkpoint()
+
 
 def witness_folder(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> Path:
     named = environment.get("CONTROL_PLANE_WITNESS")
     if named:
-        return Path(named)
+        return Path(named).expanduser()
     state = environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state) / "control-plane" / "witness"
 
@@ -32,6 +38,7 @@ class Witness:
         self.fault = ""
 
     def read(self) -> Sighting | None:
+        """The last sighting, None before the first; it parses, or the witness is damaged."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
@@ -39,33 +46,76 @@ class Witness:
         except OSError as fault:
             raise HomeUnusable(f"the witness {self.path} cannot be read", why=os.strerror(fault.errno or 0)) from None
         try:
-            return msgspec.json.decode(content, type=Sighting)
-        except msgspec.DecodeError as fault:
+            sighting = msgspec.json.decode(content, type=Sighting)
+            sighting.checkpoint()
+            Verifier.parse(sighting.root_key)
+        except (msgspec.DecodeError, ControlPlaneError) as fault:
             raise LedgerDamaged(
                 f"the witness {self.path} is damaged",
                 why=str(fault),
                 cure="compare the ledger with a copy that you trust, then `control-plane ledger witness --reset`",
             ) from None
+        return sighting
 
     def write(self, root_key: Verifier, note: str) -> None:
         """Remember a higher checkpoint; a witness that cannot be written is reported, not fatal."""
         if note == self._seen:
             return
-        draft = self.path.with_suffix(f".{os.getpid()}.draft")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            draft.write_bytes(msgspec.json.encode(Sighting(str(root_key), note)))
-            draft.replace(self.path)
+            with self._alone():
+                if self._rises(Sighting(str(root_key), note)):
+                    self._replace(Sighting(str(root_key), note))
             self._seen, self.fault = note, ""
         except OSError as fault:
             self.fault = f"{self.path}: {os.strerror(fault.errno or 0)}"
+        except ControlPlaneError as fault:
+            self.fault = str(fault)
+
+    def reset(self, root_key: Verifier, note: str) -> None:
+        """Forget what was seen and begin again at this checkpoint, lower or not."""
+        try:
+            with self._alone():
+                self._replace(Sighting(str(root_key), note))
+        except OSError as fault:
+            raise HomeUnusable(
+                f"the witness {self.path} cannot be written", why=os.strerror(fault.errno or 0)
+            ) from None
+
+    def _rises(self, sighting: Sighting) -> bool:
+        """Another process may have seen more by now; what a witness saw it never takes back by itself."""
+        before = self.read()
+        if before is not None and before.root_key != sighting.root_key:
+            raise Rollback(f"the witness {self.path} knows another ledger of this name")
+        return before is None or before.checkpoint().size < sighting.checkpoint().size
+
+    def _replace(self, sighting: Sighting) -> None:
+        draft = self.path.with_suffix(".draft")
+        with draft.open("wb") as file:
+            file.write(msgspec.json.encode(sighting))
+            file.flush()
+            # Without it a power cut may leave the name without the content: a witness that is damaged for no reason.
+            os.fsync(file.fileno())
+        draft.replace(self.path)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            lock(handle)
+            yield
+        finally:
+            os.close(handle)
 
 
 def check_witness(sighting: Sighting, root_key: Verifier, size: int, tree: TileTree) -> None:
     """Demand a proof that the ledger still contains what the witness saw."""
     if sighting.root_key != str(root_key):
-        raise Rollback("this ledger began under another key than the one that the witness knows")
-    seen = Note.parse(sighting.note).checkpoint()
+        raise Rollback(
+            "this ledger began under another key than the one that the witness knows",
+            cure="restore the right copy; if this one is right, `control-plane ledger witness --reset`",
+        )
+    seen = sighting.checkpoint()
     if seen.size > size:
         raise Rollback(
             f"the ledger ends at position {size:,}, but it had {seen.size:,} events",
@@ -74,9 +124,7 @@ def check_witness(sighting: Sighting, root_key: Verifier, size: int, tree: TileT
         )
     try:
         check_consistency(seen.size, seen.root, size, tree.root(size), tree.consistency(seen.size, size))
-    except ControlPlaneError as fault:
-        if not isinstance(fault, ProofError):
-            raise
+    except ProofError as fault:
         raise Rollback(
             f"the first {seen.size:,} events are not those that the witness saw",
             why=str(fault),
