@@ -1,0 +1,67 @@
+"""Is a stock application's log as it was signed?"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from eventsourcing.application import Application
+from eventsourcing.persistence import ApplicationRecorder, Notification
+
+from ..errors import LedgerDamaged
+from ..ledger.keyring import Keyring
+from ..ledger.merkle import EMPTY_ROOT, HASH, TILE_HEIGHT, TILE_WIDTH, Frontier
+from ..ledger.notes import Checkpoint, Note
+from ..ledger.sealing import TreeStore
+from ..ledger.stored import stored_leaf_hash
+from .factory import SignedFactory
+
+OpenTree = Callable[[], AbstractContextManager[TreeStore]]
+
+
+def verify(application: Application[Any]) -> Checkpoint:
+    """The signed head, once every event before it was hashed again; raises LedgerDamaged and names the position."""
+    factory = application.factory
+    if not isinstance(factory, SignedFactory):
+        raise LedgerDamaged("this application's events are not signed", cure="see PERSISTENCE_MODULE")
+    return verify_log(application.recorder, factory.tree, factory.authority().keyring)
+
+
+def verify_log(recorder: ApplicationRecorder, tree: OpenTree, keyring: Keyring) -> Checkpoint:
+    """The same for a recorder and the tree over its events."""
+    checkpoint = _head(tree, keyring)
+    frontier = Frontier()
+    while frontier.size < checkpoint.size:
+        page = recorder.select_notifications(frontier.size + 1, TILE_WIDTH, stop=checkpoint.size)
+        with tree() as store:
+            signed = store.tile(0, frontier.size >> TILE_HEIGHT)
+        hashes = _compared(page, signed, frontier.size + 1, min(TILE_WIDTH, checkpoint.size - frontier.size))
+        frontier, _ = frontier.extend(hashes)
+    if frontier.root() != checkpoint.root:
+        raise LedgerDamaged("the events do not lead to the signed root", why="a tile was changed along with its event")
+    last = recorder.max_notification_id() or 0
+    if last > _head(tree, keyring).size:
+        raise LedgerDamaged(f"event {last} was never signed")
+    return checkpoint
+
+
+def _head(tree: OpenTree, keyring: Keyring) -> Checkpoint:
+    with tree() as store:
+        text = store.last_note()
+    if text is None:
+        return Checkpoint(keyring.origin, 0, EMPTY_ROOT)
+    note = Note.parse(text)
+    checkpoint = note.checkpoint()
+    note.signed_by(keyring.valid_at(checkpoint.size))
+    return checkpoint
+
+
+def _compared(page: Sequence[Notification], signed: bytes, first: int, width: int) -> list[bytes]:
+    hashes = []
+    for offset in range(width):
+        position = first + offset
+        if offset >= len(page) or page[offset].id != position:
+            raise LedgerDamaged(f"event {position} is missing")
+        hashes.append(stored_leaf_hash(page[offset]))
+        if hashes[-1] != signed[offset * HASH : (offset + 1) * HASH]:
+            raise LedgerDamaged(f"event {position} is not as it was signed")
+    return hashes
