@@ -90,11 +90,10 @@ class ControlPlane:
             opened.recover()
             ledger = _open_ledger(opened, flags, clock)
             folder, snapshots = _fold(opened, ledger)
-            found = surroundings(flags)
-            _declare(ledger, folder.state(ROUTER), arms, policy, found, clock)
+            declared = _declare(ledger, folder.state(ROUTER), arms, policy, surroundings(flags), clock)
             router = Router(
-                folder.state(ROUTER), folder, ledger.record, arms, policy, clock,
-                _identity(place, flags, environment_hash(found)), strategies=strategies, bypass=flags.strategy_bypass,
+                folder.state(ROUTER), folder, ledger, arms, policy, clock,
+                _identity(place, flags, declared), strategies=strategies, bypass=flags.strategy_bypass,
             )  # fmt: skip
             watch = Watch(clock, _polls(opened, ledger, folder, snapshots), coordinated=flags.cadence_coordination)
             if background:
@@ -201,22 +200,26 @@ def _polls(opened: Opened, ledger: Ledger, folder: Folder, snapshots: Snapshots)
 
 def _declare(
     ledger: Ledger, state: RouterState, arms: Arms, policy: Policy, surroundings: dict[str, str], clock: Clock
-) -> None:
+) -> str:
     """Say under which catalogue and policy this process decides, unless the log says so already."""
-    found = environment_hash(surroundings)
-    if (state.arms_hash, state.policy_hash, state.environment_hash) == (arms.hash, policy.hash, found):
-        return
-    declared = CatalogueDeclared(
-        at=clock.now(), arms=arms.all, policy=policy, arms_hash=arms.hash, policy_hash=policy.hash,
-        environment=surroundings, environment_hash=found,
-    )  # fmt: skip
-    ledger.append("router", [declared])
+    declared = declaration_hash(arms, policy, surroundings)
+    if state.declared != declared:
+        fact = CatalogueDeclared(
+            at=clock.now(),
+            arms=arms.all,
+            policy=policy,
+            policy_hash=policy.hash,
+            environment=surroundings,
+            declared=declared,
+        )
+        ledger.append("router", [fact])
+    return declared
 
 
-def _identity(home: Home, flags: Flags, environment: str) -> Identity:
+def _identity(home: Home, flags: Flags, declared: str) -> Identity:
     process = secrets.token_hex(4)
     seed = int.from_bytes(sha256(f"router:{flags.replay_seed or process}".encode()).digest()[:8])
-    return Identity(blake2b(secret_of(home), person=b"decisions").digest(), process, seed, environment)
+    return Identity(blake2b(secret_of(home), person=b"decisions").digest(), process, seed, declared)
 
 
 def surroundings(flags: Flags) -> dict[str, str]:
@@ -230,8 +233,9 @@ def surroundings(flags: Flags) -> dict[str, str]:
     }
 
 
-def environment_hash(found: dict[str, str]) -> str:
-    return sha256(msgspec.json.encode(found, order="sorted")).hexdigest()[:16]
+def declaration_hash(arms: Arms, policy: Policy, found: dict[str, str]) -> str:
+    """The short name under which decisions refer to everything that was declared."""
+    return sha256(msgspec.json.encode((arms.hash, policy.hash, found), order="sorted")).hexdigest()[:16]
 
 
 def secret_of(home: Home) -> bytes:

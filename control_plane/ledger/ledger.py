@@ -1,6 +1,6 @@
 """The ledger: facts go in by two roads, the journal for many and the direct one for the few that must not wait."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from eventsourcing.persistence import IntegrityError, PersistenceError
@@ -41,7 +41,6 @@ class Ledger:
     ) -> None:
         self.catalogue, self.clock = catalogue, clock
         self._backend, self._journal = backend, journal
-        self._prefixes = {kind.TOPIC: join_body(kind.TOPIC) for kind in catalogue}
         self._synchronous = not (buffered and threaded)
         self._announcer = Announcer(self._listener_failed)
         target = Target(
@@ -52,18 +51,28 @@ class Ledger:
             inside=lambda: self._announcer.inside,
         )
         self._committer = Committer(journal, target, clock, flush_interval)
+        self._writers = {kind.TOPIC: self.writer(kind) for kind in catalogue}
         if threaded:
             self._committer.start()
         shutdown.watch(self)
 
     def record(self, event: Event) -> None:
         """The hot road: into the journal and back in a microsecond; committed within the flush interval."""
-        state = self.catalogue.encode(event)
-        self._journal.append(self._prefixes[event.TOPIC] + state)
-        if self._synchronous:
-            self._committer.flush(here=True)
-        elif self._committer.idle:
-            self._committer.wake()
+        self._writers[event.TOPIC](self.catalogue.encode(event))
+
+    def writer(self, kind: type[Event]) -> Callable[[bytes], None]:
+        """The hot road for one kind of fact whose state is encoded already."""
+        prefix, append = join_body(kind.TOPIC), self._journal.append
+        committer, synchronous = self._committer, self._synchronous
+
+        def write(state: bytes) -> None:
+            append(prefix + state)
+            if synchronous:
+                committer.flush(here=True)
+            elif committer.idle:
+                committer.wake()
+
+        return write
 
     def append(self, stream: str, events: Sequence[Event], *, expected: int | None = None) -> int:
         """The direct road: in the ledger when it returns. `expected` is the stream's version that the caller saw."""

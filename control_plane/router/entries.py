@@ -13,6 +13,7 @@ from .decision_id import pack_key
 from .situation import Situation
 from .strategies import Choice, Strategy, sensible
 from .terms import Arm, PlanStep
+from .wording import NO_DETAILS, Details, tail_of
 
 # A choice is made anew after so many results of its task type.
 LEAST_NEWS, MOST_NEWS = 1, 32
@@ -31,42 +32,72 @@ class Prepared(msgspec.Struct, frozen=True):
     packed: str
     path_hash: str
     strategy: str
+    model: str
+    head: str = ""
+    tail: bytes = b""
     probed: bool = False
+
+
+class Origin(NamedTuple):
+    """Where a choice comes from: the position of the state, the process, and what it declared."""
+
+    position: int
+    process: str
+    declared: str
 
 
 class Entry:
     """One compiled choice; only its arms' advices are filled in later, when they are first drawn."""
 
     __slots__ = (
-        "bypassed", "choice", "compiled_at", "due", "edges", "epoch", "expires", "position", "prepared", "probe",
-        "risk", "situation", "strategy", "suggestions", "warnings",
+        "bypassed", "choice", "compiled_at", "due", "edges", "epoch", "expires", "origin", "position", "prepared",
+        "probe", "risk", "situation", "strategy", "suggestions", "warnings",
     )  # fmt: skip
 
     def __init__(
-        self, situation: Situation, strategy: str, choice: Choice, position: int, bypassed: tuple[str, ...] = ()
+        self, situation: Situation, strategy: str, choice: Choice, origin: Origin, bypassed: tuple[str, ...] = ()
     ) -> None:
         state = situation.state
         seen = state.seen.get(situation.request.task_type, 0)
         self.situation, self.strategy, self.choice = situation, strategy, choice
-        self.edges, self.position = choice.edges, position
+        self.edges, self.position, self.origin = choice.edges, origin.position, origin
         self.compiled_at, self.epoch = situation.now, state.epoch
         self.due = seen + min(MOST_NEWS, LEAST_NEWS + seen // 32)
         self.expires = situation.expires
         self.prepared: list[Prepared | None] = [None] * len(choice.arms)
         self.bypassed = bypassed
         # One decision finds out whether a cooled arm is well again; it is not drawn but sent.
-        self.probe = None if situation.probe is None else prepare_probe(situation, situation.probe)
+        self.probe = None if situation.probe is None else self._worded(prepare_probe(situation, situation.probe))
         self.warnings = tuple(f"{name}: {reason}" for name, reason in situation.filtered[:5])
         self.suggestions: tuple[str, ...] = ()
         self.risk = 0.0
 
     def prepare(self, at: int) -> Prepared:
-        prepared = self.prepared[at] = prepare(self.situation, self.strategy, self.choice, at)
+        prepared = self.prepared[at] = self._worded(prepare(self.situation, self.strategy, self.choice, at))
         return prepared
+
+    def tail(self, prepared: Prepared, told: Details = NO_DETAILS) -> bytes:
+        return tail_of(
+            self.situation.request,
+            self.position,
+            self.compiled_at,
+            self.origin.declared,
+            prepared.arm.name,
+            prepared.strategy,
+            prepared.chance,
+            prepared.path_hash,
+            prepared.probed,
+            self.bypassed,
+            told,
+        )
+
+    def _worded(self, prepared: Prepared) -> Prepared:
+        head = f"{self.position:x}-{self.origin.process}-"
+        return msgspec.structs.replace(prepared, head=head, tail=self.tail(prepared))
 
 
 def decide(
-    situation: Situation, strategies: Sequence[Strategy], position: int, care: "Care", bypassed: Sequence[str] = ()
+    situation: Situation, strategies: Sequence[Strategy], origin: Origin, care: "Care", bypassed: Sequence[str] = ()
 ) -> Entry:
     """The first strategy that applies and answers sensibly; whatever one of them does, somebody is chosen."""
     passed_over = list(bypassed)
@@ -84,12 +115,12 @@ def decide(
                 continue
             if isinstance(choice, Choice) and sensible(choice, situation):
                 care.answered(strategy.name)
-                return Entry(situation, strategy.name, choice, position, tuple(passed_over))
+                return Entry(situation, strategy.name, choice, origin, tuple(passed_over))
             care.failed(strategy.name, f"answered nonsense: {choice!r:.100}")
         passed_over.append(strategy.name)
     first = (situation.allowed or situation.spared or situation.arms.all)[0]
     choice = Choice.only(first.name, "no strategy answered")
-    return Entry(situation, "last-resort", choice, position, tuple(passed_over))
+    return Entry(situation, "last-resort", choice, origin, tuple(passed_over))
 
 
 class Care(Protocol):
@@ -123,6 +154,7 @@ def prepare(situation: Situation, strategy: str, choice: Choice, at: int) -> Pre
         pack_key(arm.name, situation.request.task_type, situation.request.repo),
         sha256(msgspec.json.encode(path, order="sorted")).hexdigest(),
         strategy,
+        arm.served_by,
     )
 
 

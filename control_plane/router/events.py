@@ -12,10 +12,9 @@ class CatalogueDeclared(Event, frozen=True, kw_only=True):
     TOPIC: ClassVar[str] = "router.catalogue-declared"
     arms: tuple[Arm, ...]
     policy: Policy
-    arms_hash: str
     policy_hash: str
     environment: dict[str, str]
-    environment_hash: str
+    declared: str
 
 
 class AdviceGiven(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -23,12 +22,10 @@ class AdviceGiven(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True
 
     TOPIC: ClassVar[str] = "router.advice-given"
     decision: str
+    seed: int
     position: int
     compiled_at: float
-    seed: int
-    arms_hash: str
-    policy_hash: str
-    environment: str
+    declared: str
     task_type: str
     arm: str
     strategy: str

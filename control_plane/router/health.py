@@ -62,7 +62,7 @@ def failed(health: StrategyHealth, now: float, reason: str, policy: HealthPolicy
     health.consecutive_failures += 1
     health.total_failures += 1
     health.failed_at, health.reason = now, reason
-    if health.bypassed and 0.0 < health.bypass_until - now <= policy.cap_s:
+    if health.bypassed and _waits(health.bypass_until, now, policy.cap_s):
         return False  # a call that was under way already
     if not health.bypassed and health.consecutive_failures < policy.threshold:
         return False
@@ -81,7 +81,7 @@ def failed(health: StrategyHealth, now: float, reason: str, policy: HealthPolicy
 
 def succeeded(health: StrategyHealth, now: float, policy: HealthPolicy = DEFAULT) -> bool:
     """Fold one success; true when it ends a bypass."""
-    if health.clean or (health.bypassed and 0.0 < health.bypass_until - now <= policy.cap_s):
+    if health.clean or (health.bypassed and _waits(health.bypass_until, now, policy.cap_s)):
         return False
     recovered = health.bypassed
     health.clean, health.bypassed = True, False
@@ -94,9 +94,7 @@ def allowed(health: StrategyHealth, now: float, policy: HealthPolicy = DEFAULT) 
     """Whether a decision may ask this strategy; while bypassed, only as the one probe after the cooldown."""
     if not health.bypassed:
         return True
-    # Further ahead than anyone can have set them, after the clock was set back, both times are over.
-    cooling = 0.0 < health.bypass_until - now <= policy.cap_s
-    return not cooling and not 0.0 < health.probe_until - now <= policy.probe_s
+    return not _waits(health.bypass_until, now, policy.cap_s) and not _waits(health.probe_until, now, policy.probe_s)
 
 
 def probe_started(health: StrategyHealth, now: float, policy: HealthPolicy = DEFAULT) -> bool:
@@ -121,6 +119,11 @@ def summary(strategies: Mapping[str, StrategyHealth], now: float, policy: Health
         unhealthy=sum(not h.clean or recent_failures(h, now, policy) > 0 for h in strategies.values()),
         total=len(strategies),
     )
+
+
+def _waits(until: float, now: float, most: float) -> bool:
+    """Whether a time is still to come; one far beyond what could be set is from before the clock was set back."""
+    return 0.0 < until - now <= 2.0 * most
 
 
 def _count(health: StrategyHealth, now: float, policy: HealthPolicy) -> None:

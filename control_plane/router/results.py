@@ -1,40 +1,46 @@
 """Outcomes on their way in: checked, compared with what was just said, written."""
 
 from collections.abc import Callable
-from typing import Any
+from math import inf
+from typing import Any, Protocol
+
+import msgspec
 
 from ..clock import Clock
 from ..errors import BadInput
 from ..ledger.events import Event
 from .decision_id import UnknownDecision, parse
 from .events import ResultRecorded
+from .recent import Recent
 from .sessions import Sessions
-from .state import run_key
 from .terms import ERRORS, Arms, Task, check_number, check_text
 
-# Results that a repeat is compared with before it is written; the fold compares once more, for all processes.
+# Decisions of this process that are known without reading their id, and results that a repeat is compared with.
 MOST = 32_768
 _NUMBERS = ("latency_ms", "ttft_ms", "cost_usd", "tokens_in", "tokens_out", "retry_after_s")
+
+Numbers = tuple[float | None, float | None, float | None, float | None, float | None, float | None]
+Subject = tuple[str, str, str | None, str | None]  # arm, task type, repo, session
 
 
 class UnknownStep(BadInput):
     code = "router.unknown-step"
 
 
-class Results:
-    def __init__(
-        self, record: Callable[[Event], None], arms: Arms, clock: Clock, key: bytes, sessions: Sessions
-    ) -> None:
-        self._record, self._arms, self._now, self._key = record, arms, clock.now, key
-        self._sessions = sessions
-        self._said: dict[tuple[str, int], tuple[Any, ...]] = {}
-        self._session_of: dict[str, str] = {}
+class Writing(Protocol):
+    def writer(self, kind: type[Event]) -> Callable[[bytes], None]: ...
 
-    def expect(self, decision: str, session: str) -> None:
-        """Remember whose decision this is, so that its outcome reaches the session."""
-        self._session_of[run_key(decision)] = session
-        if len(self._session_of) > MOST:
-            del self._session_of[next(iter(self._session_of))]
+
+class Results:
+    def __init__(self, ledger: Writing, arms: Arms, clock: Clock, key: bytes, sessions: Sessions) -> None:
+        self._write, self._encode = ledger.writer(ResultRecorded), msgspec.json.Encoder().encode
+        self._arms, self._now, self._key, self._sessions = arms, clock.now, key, sessions
+        self._given = Recent[str, Subject](MOST)
+        self._said = Recent[tuple[str, int], tuple[Any, ...]](MOST)
+
+    def expect(self, decision: str, arm: str, task_type: str, repo: str | None, session: str | None) -> None:
+        """A decision of this process: its result will need neither its seal nor its id to be read."""
+        self._given.put(decision, (arm, task_type, repo, session))
 
     def record(
         self,
@@ -46,79 +52,76 @@ class Results:
         error: str | None,
         verified: bool | None,
         model_served: str | None,
-        numbers: tuple[float | None, ...],
+        numbers: Numbers,
     ) -> None:
-        name, task_type, repo = self._subject(decision, arm, task)
-        self._check(name, step, success, verified, error, model_served)
-        for label, value in zip(_NUMBERS, numbers, strict=True):
-            if value is not None:
-                check_number(label, value)
-        outcome = (success, error, verified, model_served, numbers)
-        key = None if decision is None else (run_key(decision), step)
-        if key is not None and self._said.get(key) == outcome:
+        """Write one outcome; a repeat of what was just said is passed over."""
+        subject = self._given.get(decision) if decision is not None else None
+        if subject is None or arm is not None:
+            subject = self._subject(decision, arm, task)
+        name, task_type, repo, session = subject
+        if step or error is not None or model_served is not None or not _bools(success, verified):
+            self._check(name, step, success, verified, error, model_served)
+        for value in numbers:
+            if value is not None and not (type(value) in _REAL and 0.0 <= value < inf):
+                _refuse_numbers(numbers)
+        said, outcome = self._said, (success, error, verified, model_served, numbers)
+        key = None if decision is None else (decision, step)
+        if key is not None and said.get(key) == outcome:
             return
         now = self._now()
         latency_ms, ttft_ms, cost_usd, tokens_in, tokens_out, retry_after_s = numbers
-        self._record(
-            ResultRecorded(
-                at=now,
-                arm=name,
-                task_type=task_type,
-                decision=decision,
-                repo=repo,
-                step=step,
-                success=success,
-                latency_ms=latency_ms,
-                ttft_ms=ttft_ms,
-                cost_usd=cost_usd,
-                tokens_in=tokens_in,
-                tokens_out=tokens_out,
-                error=error,
-                verified=verified,
-                retry_after_s=retry_after_s,
-                model_served=model_served,
-            )
-        )
+        event = ResultRecorded(
+            at=now, arm=name, task_type=task_type, decision=decision, repo=repo, step=step, success=success,
+            latency_ms=latency_ms, ttft_ms=ttft_ms, cost_usd=cost_usd, tokens_in=tokens_in, tokens_out=tokens_out,
+            error=error, verified=verified, retry_after_s=retry_after_s, model_served=model_served,
+        )  # fmt: skip
+        self._write(self._encode(event))
         if key is not None:
-            self._said[key] = outcome
-            if len(self._said) > MOST:
-                del self._said[next(iter(self._said))]
-        self._tell_session(decision, task, success if error is None or success is not None else False, now)
+            said.put(key, outcome)
+        if session is not None:
+            self._sessions.ended(session, False if error is not None and success is None else success, now)
 
-    def _subject(self, decision: str | None, arm: str | None, task: Task | None) -> tuple[str, str, str | None]:
+    def _subject(self, decision: str | None, arm: str | None, task: Task | None) -> Subject:
+        """Whom a result is about; raises when it is about nobody that we know."""
+        session = task.session if task is not None else None
         if decision is not None:
             parsed = parse(decision, self._key)
             if arm is not None and arm != parsed.arm:
                 raise UnknownDecision(f"that decision was for {parsed.arm}, not for {arm}")
-            return parsed.arm, parsed.task_type, parsed.repo
+            return parsed.arm, parsed.task_type, parsed.repo, session
         if arm is None:
             raise BadInput("a result needs a decision_id or an arm")
         name = self._arms.get(arm).name
         if task is None:
-            return name, "general", None
+            return name, "general", None, None
+        if task.type is None:
+            raise BadInput("a task needs a type")
         check_text("a task's type", task.type)
         check_text("a task's repo", task.repo)
-        return name, task.type, task.repo
+        return name, task.type, task.repo, session
 
     def _check(
         self, name: str, step: int, success: object, verified: object, error: object, model_served: object
     ) -> None:
         arm = self._arms.by_name.get(name)
         most = len(arm.steps) if arm is not None and arm.steps else 1
-        if step and (type(step) is not int or not 0 <= step < most):
+        if type(step) is not int or not 0 <= step < most:
             raise UnknownStep(f"{name} has no step {step!r}", why=f"its steps are 0 to {most - 1}")
-        if success is not None and type(success) is not bool:
-            raise BadInput(f"success is {success!r:.40}", why="it must be true, false or unknown")
-        if verified is not None and type(verified) is not bool:
-            raise BadInput(f"verified is {verified!r:.40}", why="it must be true, false or unknown")
+        for label, value in (("success", success), ("verified", verified)):
+            if not _bools(value, None):
+                raise BadInput(f"{label} is {value!r:.40}", why="it must be true, false or unknown")
         if error is not None and error not in ERRORS:
             raise BadInput(f"error is {error!r:.40}", why=f"it must be one of {', '.join(sorted(ERRORS))}")
-        if model_served is not None:
-            check_text("model_served", model_served)
+        check_text("model_served", model_served)
 
-    def _tell_session(self, decision: str | None, task: Task | None, success: bool | None, now: float) -> None:
-        session = task.session if task is not None else None
-        if session is None and decision is not None and self._session_of:
-            session = self._session_of.get(run_key(decision))
-        if session is not None:
-            self._sessions.ended(session, success, now)
+
+_REAL = frozenset((int, float))
+
+
+def _bools(first: object, second: object) -> bool:
+    return (first is None or first is True or first is False) and (second is None or second is True or second is False)
+
+
+def _refuse_numbers(numbers: Numbers) -> None:
+    for label, value in zip(_NUMBERS, numbers, strict=True):
+        check_number(label, value)

@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
@@ -14,14 +15,16 @@ from ..ledger.events import Event
 from .care import StrategyCare
 from .choice import mix_bits
 from .decision_id import seal
-from .entries import Entry, Prepared, decide
+from .entries import Entry, Origin, Prepared, decide
 from .events import AdviceGiven
+from .recent import Recent
 from .results import Results
 from .sessions import Sessions
 from .situation import Boards, Request, look
 from .state import RouterState
 from .strategies import STRATEGIES, Strategy
 from .terms import Advice, Arms, Policy, Task, check_number, check_text
+from .wording import NO_DETAILS, Details, details, event_bytes
 
 ENTRIES = 8192
 # A probe whose result does not come is given up after this.
@@ -36,13 +39,20 @@ class States(Protocol):
     def still(self) -> AbstractContextManager[Any]: ...
 
 
+class Writing(Protocol):
+    """The hot road of a ledger."""
+
+    def record(self, event: Event) -> None: ...
+    def writer(self, kind: type[Event]) -> Callable[[bytes], None]: ...
+
+
 class Identity(msgspec.Struct, frozen=True):
     """What every decision of this process says of its origin."""
 
     key: bytes
     process: str
     seed: int
-    environment: str
+    declared: str
 
 
 class Router:
@@ -50,7 +60,7 @@ class Router:
         self,
         state: RouterState,
         states: States,
-        record: Callable[[Event], None],
+        ledger: Writing,
         arms: Arms,
         policy: Policy,
         clock: Clock,
@@ -59,27 +69,27 @@ class Router:
         strategies: Sequence[Strategy] = STRATEGIES,
         bypass: bool = True,
     ) -> None:
-        self._state, self._states, self._record = state, states, record
+        self._state, self._states = state, states
+        self._write = ledger.writer(AdviceGiven)
         self._arms, self._policy, self._policy_hash = arms, policy, policy.hash
-        self._now, self._identity = clock.now, identity
+        self._now, self._identity, self._key = clock.now, identity, identity.key
         self._strategies = tuple(sorted(strategies, key=lambda strategy: -strategy.priority))
         names = [strategy.name for strategy in self._strategies]
-        self.care = StrategyCare(names, record, clock, policy.health, bypass=bypass)
-        self._entries: dict[Request, Entry] = {}
+        self.care = StrategyCare(names, ledger.record, clock, policy.health, bypass=bypass)
+        self._entries = Recent[tuple[Any, ...], Entry](ENTRIES)
         self._boards = Boards()
         self._numbers = itertools.count(1)
         self._claims = threading.Lock()
         self._probing: dict[str, float] = {}
         self._sessions = Sessions()
-        self.results = Results(record, arms, clock, identity.key, self._sessions)
+        self.results = Results(ledger, arms, clock, identity.key, self._sessions)
 
     def advise(self, task: Task) -> Advice:
         now = self._now()
-        incumbent, stuck = None, False
-        if task.session is not None:
-            incumbent, stuck = self._sessions.held(task.session, now)
-        size = task.tokens_in
-        request = Request(
+        session, incumbent, stuck, size = task.session, None, False, task.tokens_in
+        if session is not None:
+            incumbent, stuck = self._sessions.held(session, now)
+        request = (
             task.type, task.repo, incumbent, stuck, task.in_tool_loop, task.override, task.candidates,
             task.required_tools, task.strengths, task.budget_usd, task.deadline_ms,
             None if size is None else 1 << size.bit_length(),
@@ -87,7 +97,7 @@ class Router:
         try:
             entry = self._entries.get(request)
         except TypeError:
-            return self.advise(_hashable(task))
+            return self.advise(hashable(task))
         state, cached = self._state, True
         if (
             entry is None
@@ -95,69 +105,34 @@ class Router:
             or now >= entry.expires
             or state.seen.get(task.type, 0) >= entry.due
         ):
-            entry, cached = self._compile(task, request, now), False
-        seed = mix_bits(self._identity.seed, number := next(self._numbers))
-        probe = entry.probe
-        if probe is not None and self._claim(probe.arm.name, now):
-            prepared = probe
-        else:
-            edges, slot, at = entry.edges, seed & 0xFFFFFFFF, 0
-            while edges[at] <= slot:
-                at += 1
+            entry, cached = self._compile(task, Request._make(request), now), False
+        number = next(self._numbers)
+        seed = mix_bits(self._identity.seed, number)
+        prepared = entry.probe
+        if prepared is None or not self._claim(prepared.arm.name, now):
+            at = bisect_right(entry.edges, seed & 0xFFFFFFFF)
             prepared = entry.prepared[at] or entry.prepare(at)
-        return self._give(task, request, entry, prepared, seed, number, now, cached)
-
-    def _give(
-        self, task: Task, request: Request, entry: Entry, prepared: Prepared, seed: int, number: int, now: float,
-        cached: bool,
-    ) -> Advice:  # fmt: skip
-        identity, arm = self._identity, prepared.arm
-        decision = seal(f"{entry.position:x}-{identity.process}-{number:x}-{prepared.packed}", identity.key)
-        self._record(
-            AdviceGiven(
-                at=now,
-                decision=decision,
-                position=entry.position,
-                compiled_at=entry.compiled_at,
-                seed=seed,
-                arms_hash=self._arms.hash,
-                policy_hash=self._policy_hash,
-                environment=identity.environment,
-                task_type=task.type,
-                arm=arm.name,
-                strategy=prepared.strategy,
-                propensity=prepared.chance,
-                path_hash=prepared.path_hash,
-                repo=task.repo,
-                session=task.session,
-                incumbent=request.incumbent,
-                stuck=request.stuck,
-                probed=prepared.probed,
-                bypassed=entry.bypassed,
-                attempt=task.attempt,
-                complexity=task.complexity,
-                error_type=task.error_type,
-                tool=task.tool,
-                tokens_in=task.tokens_in,
-                files=len(task.files),
-                description_bytes=len(task.description or ""),
-                required_tools=task.required_tools,
-                strengths=task.strengths,
-                budget_usd=task.budget_usd,
-                deadline_ms=task.deadline_ms,
-                candidates=task.candidates,
-                override=task.override,
-                in_tool_loop=task.in_tool_loop,
-            )
-        )
-        if task.session is not None:
-            self._sessions.chose(task.session, arm.name, now)
-            self.results.expect(decision, task.session)
+        decision = seal(f"{prepared.head}{number:x}-{prepared.packed}", self._key)
+        told = details(task)
+        tail = prepared.tail if told == NO_DETAILS else self._told(entry, prepared, told)
+        self._write(event_bytes(now, decision, seed, tail, session))
+        arm = prepared.arm
+        self.results.expect(decision, arm.name, task.type, task.repo, session)
+        if session is not None:
+            self._sessions.chose(session, arm.name, now)
         return Advice(
-            decision, arm.name, arm.served_by, arm.agent, prepared.strategy, prepared.plan, prepared.score,
+            decision, arm.name, prepared.model, arm.agent, prepared.strategy, prepared.plan, prepared.score,
             prepared.confidence, prepared.chance, prepared.reasons, entry.warnings, entry.suggestions, entry.risk,
             False, self._policy_hash, entry.position, seed, prepared.path_hash, cached,
         )  # fmt: skip
+
+    def _told(self, entry: Entry, prepared: Prepared, told: Details) -> bytes:
+        """A task that tells more than its request has its own event."""
+        check_details(told)
+        return entry.tail(prepared, told)
+
+    def _origin(self) -> Origin:
+        return Origin(self._states.position, self._identity.process, self._identity.declared)
 
     def _claim(self, arm: str, now: float) -> bool:
         """Only one call at a time finds out whether a cooled arm is well again."""
@@ -172,29 +147,42 @@ class Router:
         bypassed = self.care.bypassed(now)
         with self._states.still():
             situation = look(self._state, request, self._arms, self._policy, now, self._boards)
-            entry = decide(situation, self._strategies, self._states.position, self.care, bypassed)
-        if len(self._entries) >= ENTRIES:
-            del self._entries[next(iter(self._entries))]
-        self._entries[request] = entry
+            entry = decide(situation, self._strategies, self._origin(), self.care, bypassed)
+        self._entries.put(request, entry)
         return entry
+
+
+def check_details(told: Details) -> None:
+    attempt, complexity, error_type, tool, tokens_in, files, description = told
+    check_number("attempt", attempt, least=1)
+    check_number("tokens_in", tokens_in)
+    if isinstance(complexity, str):
+        check_text("complexity", complexity)
+    elif complexity is not None:
+        check_number("complexity", complexity)
+    check_text("a task's error_type", error_type)
+    check_text("a task's tool", tool)
+    if not all(isinstance(file, str) for file in files) or not isinstance(description, str | None):
+        raise BadInput("files are paths, and a description is text")
 
 
 def check_task(task: Task, arms: Arms) -> None:
     """Refuse what makes no sense before anything is written; asked once for each kind of task."""
     if task.type is None:
         raise BadInput("a task needs a type")
-    for name in ("type", "repo", "session", "error_type", "tool"):
+    for name in ("type", "repo"):
         check_text(f"a task's {name}", getattr(task, name))
     check_number("budget_usd", task.budget_usd)
     check_number("deadline_ms", task.deadline_ms)
-    check_number("tokens_in", task.tokens_in)
+    for name in (*task.required_tools, *task.strengths):
+        check_text("a tool or strength", name)
     if task.candidates is not None and not task.candidates:
         raise BadInput("candidates is empty", cure="leave it out to allow every arm")
     for name in (*(task.candidates or ()), *([task.override] if task.override is not None else [])):
         arms.get(name)
 
 
-def _hashable(task: Task) -> Task:
+def hashable(task: Task) -> Task:
     """A task whose lists were given as lists."""
     try:
         return msgspec.convert(msgspec.to_builtins(task), Task, strict=True)

@@ -1,5 +1,7 @@
 """What this process saw of each session: whom it works with, and whether it is stuck."""
 
+from .recent import Recent
+
 STUCK_FAILURES, STUCK_WITHIN, NO_PROGRESS = 3, 180.0, 300.0
 MOST = 10_000
 
@@ -41,18 +43,16 @@ class Sessions:
     """The latest sessions; the one that was idle longest makes room."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, Session] = {}
+        self._kept = Recent[str, Session](MOST)
 
     def held(self, name: str, now: float) -> tuple[str | None, bool]:
         session = self._kept.get(name)
         return (None, False) if session is None else session.held(now)
 
     def chose(self, name: str, arm: str, now: float) -> None:
-        session = self._kept.pop(name, None) or Session(now)
-        self._kept[name] = session
+        session = self._kept.get(name) or Session(now)
         session.chose(arm)
-        if len(self._kept) > MOST:
-            del self._kept[next(iter(self._kept))]
+        self._kept.put(name, session)
 
     def ended(self, name: str, success: bool | None, now: float) -> None:
         session = self._kept.get(name)

@@ -7,6 +7,7 @@ import msgspec
 from .board import Belief, Board, Candidate
 from .cascade import Step
 from .ejection import cooled, ejected, last_resort, probes
+from .recent import Recent
 from .running import elapsed_ms
 from .state import RouterState
 from .tails import Tail, penalty
@@ -58,31 +59,25 @@ class Boards:
     """Boards that were used before: only the rows whose results changed are worked out again."""
 
     def __init__(self, most: int = 4096) -> None:
-        self._kept: dict[tuple[object, ...], Board] = {}
-        self._most = most
+        self._kept = Recent[tuple[object, ...], Board](most)
 
     def board(self, arms: tuple[Arm, ...], policy: Policy, request: Request) -> Board:
         key = (tuple([arm.name for arm in arms]), request.task_type, request.repo, request.size)
         board = self._kept.get(key)
         if board is None:
             board = Board([_candidate(arm, request) for arm in arms], policy, request.task_type, request.repo)
-            if len(self._kept) >= self._most:
-                del self._kept[next(iter(self._kept))]
-            self._kept[key] = board
+            self._kept.put(key, board)
         return board
 
 
 def look(state: RouterState, request: Request, arms: Arms, policy: Policy, now: float, boards: Boards) -> Situation:
     """Filter the catalogue, and put what remains on a board."""
-    named = arms.all if request.candidates is None else tuple(arms.get(name) for name in request.candidates)
     filtered: list[tuple[str, str]] = []
-    fitting = [arm for arm in named if not _unfit(arm, request, filtered)]
-    if not fitting:
-        # Constraints that nobody meets are reported, not obeyed: something must be served.
-        fitting = list(named)
-    out, probe, resort = _breakers(state, fitting, arms, now, policy, filtered)
-    allowed = tuple([arm for arm in fitting if arm.name not in out]) if out else tuple(fitting)
-    spared = tuple([arms.by_name[name] for name in resort])
+    allowed = _fitting(request, arms, filtered)
+    probe: str | None = None
+    spared: tuple[Arm, ...] = ()
+    if state.held:
+        allowed, probe, spared = _spare(state, allowed, arms, now, policy, filtered)
     board = boards.board(allowed or spared, policy, request)
     board.refresh(state.beliefs)
     affordable = _affordable(board, allowed, request, filtered)
@@ -92,10 +87,6 @@ def look(state: RouterState, request: Request, arms: Arms, policy: Policy, now: 
         board.refresh(state.beliefs)
     chosen = allowed or spared
     count = len(chosen)
-    penalties = _penalties(state, now) if policy.tail_slo else {}
-    adjustments = tuple([adjustment(penalties, arm, request, policy) for arm in chosen])
-    expires = min([status.until for status in cooled(state.breakers, now) if status.until > now], default=now + TTL)
-    beliefs, utilities = tuple(board.beliefs[:count]), tuple(board.utilities[:count])
     return Situation(
         state,
         request,
@@ -106,12 +97,29 @@ def look(state: RouterState, request: Request, arms: Arms, policy: Policy, now: 
         spared,
         tuple(filtered),
         probe,
-        min(expires, now + TTL),
+        min([now + TTL, *(until for until in state.held.values() if until > now)]),
         board,
-        beliefs,
-        utilities,
-        adjustments,
+        tuple(board.beliefs[:count]),
+        tuple(board.utilities[:count]),
+        _adjustments(state, chosen, request, policy, now),
     )
+
+
+def _fitting(request: Request, arms: Arms, filtered: list[tuple[str, str]]) -> tuple[Arm, ...]:
+    """Arms that can do the task at all; where nobody can, all of them, for something must be served."""
+    named = arms.all if request.candidates is None else tuple([arms.get(name) for name in request.candidates])
+    if not request.required_tools and request.size is None:
+        return named
+    return tuple([arm for arm in named if not _unfit(arm, request, filtered)]) or named
+
+
+def _adjustments(
+    state: RouterState, chosen: tuple[Arm, ...], request: Request, policy: Policy, now: float
+) -> tuple[float, ...]:
+    penalties = _penalties(state, now) if policy.tail_slo else {}
+    if not penalties and not request.strengths:
+        return (0.0,) * len(chosen)
+    return tuple([adjustment(penalties, arm, request, policy) for arm in chosen])
 
 
 def adjustment(penalties: dict[str, float], arm: Arm, request: Request, policy: Policy) -> float:
@@ -159,25 +167,29 @@ def _unfit(arm: Arm, request: Request, filtered: list[tuple[str, str]]) -> bool:
     return reason is not None
 
 
-def _breakers(
-    state: RouterState, fitting: list[Arm], arms: Arms, now: float, policy: Policy, filtered: list[tuple[str, str]]
-) -> tuple[set[str], str | None, list[str]]:
-    """Who is left out, who may be probed, and in which order the left-out ones would serve if nobody else could."""
-    held = {status.name: status for status in cooled(state.breakers, now)}
-    if not held:
-        return set(), None, []
+def _spare(
+    state: RouterState,
+    fitting: tuple[Arm, ...],
+    arms: Arms,
+    now: float,
+    policy: Policy,
+    filtered: list[tuple[str, str]],
+) -> tuple[tuple[Arm, ...], str | None, tuple[Arm, ...]]:
+    """Who remains, who may be probed, and in which order the others would serve if nobody else could."""
+    why = {status.name: status.reason for status in cooled(state.breakers, now)}
     providers = {arm.name: arm.provider for arm in fitting if not arm.steps}
     out = set(ejected(state.breakers, providers, policy.breaker.max_ejected))
     # A cascade is as unwell as the first of its arms that is left out.
-    out |= {arm.name for arm in fitting if any(step in out for step, _ in arm.steps)}
-    if len(out) == len(fitting):
-        out = set(ejected(state.breakers, providers, policy.breaker.max_ejected))
+    cascades = {arm.name for arm in fitting if any(step in out for step, _ in arm.steps)}
+    if len(out | cascades) < len(fitting):
+        out |= cascades
     for name in sorted(out):
-        status = held.get(name) or held.get(arms.by_name[name].provider or "")
-        filtered.append((name, f"cooled: {status.reason}" if status is not None else "cooled: one of its steps is"))
+        reason = why.get(name) or why.get(arms.by_name[name].provider or "") or "one of its steps is"
+        filtered.append((name, f"cooled: {reason}"))
     able = probes(state.breakers, {name: provider for name, provider in providers.items() if name in out}, now)
-    order = last_resort(state.breakers, {name: providers.get(name) for name in out})
-    return out, able[0] if able else None, order
+    order = last_resort(state.breakers, {name: arms.by_name[name].provider for name in out})
+    kept = tuple([arm for arm in fitting if arm.name not in out])
+    return kept, able[0] if able else None, tuple([arms.by_name[name] for name in order])
 
 
 def _candidate(arm: Arm, request: Request) -> Candidate:

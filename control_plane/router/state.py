@@ -70,15 +70,16 @@ class RouterState(msgspec.Struct):
     heard: dict[str, int] = {}
     running: dict[str, Running] = {}
     breakers: Breakers = msgspec.field(default_factory=Breakers)
+    # Subjects whose breaker is not closed, and until when: mostly nobody, so that a choice need not look at all.
+    held: dict[str, float] = {}
     traffic: dict[str, Traffic] = {}
     strategies: dict[str, int] = {}
     runs: dict[str, Run] = {}
+    runs_before: dict[str, Run] = {}
     seen: dict[str, int] = {}
     arms: dict[str, Arm] = {}
     policy: Policy = Policy()
-    arms_hash: str = ""
-    policy_hash: str = ""
-    environment_hash: str = ""
+    declared: str = ""
     decisions: int = 0
     results: int = 0
     repeats: int = 0
@@ -101,8 +102,7 @@ def run_key(decision: str) -> str:
 def _declare(state: RouterState, event: CatalogueDeclared) -> None:
     state.arms = {arm.name: arm for arm in event.arms}
     state.policy = event.policy
-    state.arms_hash, state.policy_hash = event.arms_hash, event.policy_hash
-    state.environment_hash = event.environment_hash
+    state.declared = event.declared
     state.epoch += 1
 
 
@@ -128,7 +128,7 @@ def _record(state: RouterState, event: ResultRecorded) -> None:
     run, before = Run({}), None
     if event.decision is not None:
         key = run_key(event.decision)
-        run = state.runs.get(key) or _open_run(state, key)
+        run = state.runs.get(key) or state.runs_before.get(key) or _open_run(state, key)
         before = run.outcomes.get(event.step)
         if before == outcome:
             state.repeats += 1
@@ -156,7 +156,7 @@ def _record(state: RouterState, event: ResultRecorded) -> None:
 def _open_run(state: RouterState, key: str) -> Run:
     run = state.runs[key] = Run({})
     if len(state.runs) > WINDOW:
-        del state.runs[next(iter(state.runs))]
+        state.runs_before, state.runs = state.runs, {}
     return run
 
 
@@ -182,6 +182,10 @@ def _observe(state: RouterState, event: ResultRecorded, outcome: Outcome, played
 def _move(state: RouterState, at: float, moves: list[Transition]) -> None:
     for moved in moves:
         state.epoch += 1
+        if moved.to == "closed":
+            state.held.pop(moved.name, None)
+        else:
+            state.held[moved.name] = moved.until
         state.moved.append(
             BreakerMoved(
                 at=at, subject=moved.name, before=moved.frm, after=moved.to, reason=moved.reason, until=moved.until

@@ -1,0 +1,68 @@
+"""An advice's event as bytes: what stays the same for a table and an arm is encoded once, the rest is put in front."""
+
+import msgspec
+
+from .events import AdviceGiven
+from .situation import Request
+from .terms import Task
+
+_HEAD = b'{"v":1,"at":%b,"decision":"%b","seed":%d,%b'
+_START = b'{"v":1,"at":0.0,"decision":"","seed":0,'
+_encode = msgspec.json.Encoder().encode
+
+# A task's fields that are no part of the request; most tasks leave them alone.
+Details = tuple[int, str | float | None, str | None, str | None, int | None, tuple[str, ...], str | None]
+NO_DETAILS: Details = (1, None, None, None, None, (), None)
+
+
+def details(task: Task) -> Details:
+    return (task.attempt, task.complexity, task.error_type, task.tool, task.tokens_in, task.files, task.description)
+
+
+def event_bytes(now: float, decision: str, seed: int, tail: bytes, session: str | None) -> bytes:
+    if session is not None:
+        tail = b'"session":%b,%b' % (_encode(session), tail)
+    return _HEAD % (_encode(now), decision.encode(), seed, tail)
+
+
+def tail_of(
+    request: Request, position: int, compiled_at: float, declared: str, arm: str, strategy: str, propensity: float,
+    path_hash: str, probed: bool, bypassed: tuple[str, ...], told: Details = NO_DETAILS,
+) -> bytes:  # fmt: skip
+    """Everything behind time, id, seed and session; a task's text leaves only its size."""
+    attempt, complexity, error_type, tool, tokens_in, files, description = told
+    event = AdviceGiven(
+        at=0.0,
+        decision="",
+        seed=0,
+        position=position,
+        compiled_at=compiled_at,
+        declared=declared,
+        task_type=request.task_type,
+        arm=arm,
+        strategy=strategy,
+        propensity=propensity,
+        path_hash=path_hash,
+        repo=request.repo,
+        incumbent=request.incumbent,
+        stuck=request.stuck,
+        probed=probed,
+        bypassed=bypassed,
+        attempt=attempt,
+        complexity=complexity,
+        error_type=error_type,
+        tool=tool,
+        tokens_in=tokens_in,
+        files=len(files),
+        description_bytes=len(description.encode()) if description else 0,
+        required_tools=request.required_tools,
+        strengths=request.strengths,
+        budget_usd=request.budget_usd,
+        deadline_ms=request.deadline_ms,
+        candidates=request.candidates,
+        override=request.override,
+        in_tool_loop=request.in_tool_loop,
+    )
+    encoded = _encode(event)
+    assert encoded.startswith(_START), "the fields that vary come first"
+    return encoded[len(_START) :]
