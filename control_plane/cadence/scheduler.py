@@ -185,7 +185,10 @@ class Cadence:
         return full * (0.75 + self._chance.random() / 4)
 
     def _next_on_grid(self, seat: _Seat, now: float) -> int:
-        return max(seat.beat + 1, math.floor((now - seat.anchor) / seat.poll.interval) + 1)
+        intervals = (now - seat.anchor) / seat.poll.interval
+        beat = max(seat.beat + 1, math.floor(intervals) + 1)
+        # After a pause the next point of the grid may be right now: leave that one out too.
+        return beat + 1 if beat > seat.beat + 1 and beat - intervals < 0.5 else beat
 
     def _book_next(self, seat: _Seat, now: float) -> None:
         beat = self._next_on_grid(seat, now)

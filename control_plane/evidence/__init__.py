@@ -1,10 +1,11 @@
 """What a proof leaves behind: one template for every item, written once, checked by machine."""
 
 from .environment import Environment, snapshot
-from .store import check, schema, write
+from .store import METRICS, check, make_folder, schema, write
 from .template import Artifact, Criterion, Evidence, Governance, Metrics, Rollback, at_least, at_most, equal
 
 __all__ = [
+    "METRICS",
     "Artifact",
     "Criterion",
     "Environment",
@@ -16,6 +17,7 @@ __all__ = [
     "at_most",
     "check",
     "equal",
+    "make_folder",
     "schema",
     "snapshot",
     "write",

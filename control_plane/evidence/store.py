@@ -5,6 +5,7 @@ So the file is final once it is written.
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
@@ -27,15 +28,24 @@ def write(evidence: Evidence, folder: Path, files: Mapping[str, bytes] | None = 
     _refuse_faults(evidence.item, _parsed(evidence.item, msgspec.json.encode(evidence)))
     at = datetime.fromtimestamp(evidence.at, UTC)
     stem = f"{_NAMES.get(evidence.item, evidence.item.lower())}-{at:%Y%m%dT%H%M%S}.{at.microsecond // 1000:03}Z"
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name in (stem, *(f"{stem}-{number}" for number in range(2, 100))):
             with contextlib.suppress(FileExistsError):
                 return _write_new(evidence, folder / f"{name}.json", files or {})
     except OSError as fault:
-        why = os.strerror(fault.errno or 0)
-        raise EvidenceInvalid(f"evidence cannot be written to {folder}", why=why, cure="name another folder") from None
+        raise _unwritable(folder, fault) from None
     raise EvidenceInvalid(f"{folder} has a hundred files of {stem}", cure="name another folder")
+
+
+def make_folder(folder: Path) -> None:
+    """Called before a long proof, it says at once that its evidence would find no place."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise _unwritable(folder, fault) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _unwritable(folder, PermissionError(errno.EACCES, ""))
 
 
 def check(path: Path) -> Evidence:
@@ -54,6 +64,11 @@ def check(path: Path) -> Evidence:
 def schema() -> dict[str, Any]:
     """The JSON Schema of the template."""
     return msgspec.json.schema(Evidence)
+
+
+def _unwritable(folder: Path, fault: OSError) -> EvidenceInvalid:
+    why = os.strerror(fault.errno or 0)
+    return EvidenceInvalid(f"evidence cannot be written to {folder}", why=why, cure="name another folder")
 
 
 def _write_new(evidence: Evidence, path: Path, files: Mapping[str, bytes]) -> Path:

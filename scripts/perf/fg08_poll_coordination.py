@@ -18,6 +18,7 @@ from control_plane.cadence.virtual import run_virtually
 from control_plane.clock import Clock, VirtualClock
 from control_plane.errors import ControlPlaneError
 from control_plane.evidence import (
+    METRICS,
     Criterion,
     Evidence,
     Governance,
@@ -25,10 +26,11 @@ from control_plane.evidence import (
     Rollback,
     at_least,
     at_most,
+    check,
+    make_folder,
     snapshot,
     write,
 )
-from control_plane.evidence.store import METRICS
 from control_plane.flags import read_flags
 
 FLAG = "OPENCODE_CADENCE_COORDINATION"
@@ -96,7 +98,7 @@ def rolled_back(before: Side, staggered: MakeTimetable) -> Rollback:
     )
 
 
-def metrics(side: Side, **more: float) -> Metrics:
+def metrics(side: Side, **more: float | int | bool | str) -> Metrics:
     told = side.real.told
     figures: dict[str, float | int | bool | str] = {
         "collision_rate": side.peak.collision_rate,
@@ -137,7 +139,8 @@ def prove(staggered: MakeTimetable, folder: Path) -> tuple[Evidence, Path]:
         rollback=rolled_back(before, staggered),
         environment=snapshot(),
     )
-    return evidence, write(evidence, folder, {"polls-at-peak.json": msgspec.json.encode(after.peak.polls)})
+    path = write(evidence, folder, {"polls-at-peak.json": msgspec.json.encode(after.peak.polls)})
+    return check(path), path
 
 
 def main(arguments: Sequence[str], staggered: MakeTimetable = Staggered) -> int:
@@ -146,6 +149,7 @@ def main(arguments: Sequence[str], staggered: MakeTimetable = Staggered) -> int:
     parser.add_argument("--metrics", type=Path, default=METRICS, help="where the evidence goes")
     options = parser.parse_args(arguments)
     try:
+        make_folder(options.metrics)
         evidence, path = prove(staggered, options.metrics)
     except ControlPlaneError as fault:
         print(fault, file=sys.stderr)
