@@ -39,6 +39,16 @@ def report(fault: ControlPlaneError, out: Output) -> int:
     return exit_code(fault)
 
 
+def warn(what: str, fault: ControlPlaneError, out: Output) -> int:
+    """The result is given all the same, with these words beside it; the exit code that follows from the fault."""
+    if out.as_json:
+        body = {"code": fault.code, "what": f"{what}: {fault.what}", "why": fault.why, "cure": fault.cure}
+        out.say(to_json({"warning": body}))
+    else:
+        out.say(f"{what}: {_one_line(str(fault))} [{fault.code}]")
+    return exit_code(fault)
+
+
 def exit_code(fault: ControlPlaneError) -> int:
     return CHECK_FAILED if fault.code.startswith(_FAILED_CHECKS) else BAD_USAGE
 

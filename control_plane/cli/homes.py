@@ -11,6 +11,7 @@ from ..ledger import facts
 from ..ledger.events import Catalogue
 from ..ledger.home import Home, home_of
 from ..ledger.opening import Opened
+from .faults import warn
 from .printing import Output
 
 CATALOGUE = Catalogue(facts.EVENTS)
@@ -34,7 +35,7 @@ def recovered(opened: Opened, out: Output) -> None:
     try:
         events = opened.recover()
     except ControlPlaneError as fault:
-        out.say(f"journals of writers that are gone could not be committed: {fault} [{fault.code}]")
+        warn("journals of writers that are gone could not be committed", fault, out)
     else:
         if events:
             out.say(f"{events:,} events of writers that are gone were committed first")

@@ -11,6 +11,7 @@ from ..printing import Output, pairs, table
 if TYPE_CHECKING:
     from ...ledger.key_changes import Changed
     from ...ledger.keyring import Keyring
+    from ...ledger.notes import Verifier
     from ...ledger.opening import Opened
 
 _REASON = argument("--reason", metavar="WORDS", help="kept in the signed event")
@@ -57,10 +58,9 @@ def key(arguments: argparse.Namespace, out: Output) -> int:
 )
 def admit(arguments: argparse.Namespace, out: Output) -> int:
     from ...ledger import key_changes
-    from ...ledger.notes import Verifier
     from ..homes import reading
 
-    verifier = Verifier.parse(_text_of(arguments.key))
+    verifier = _read_key(arguments.key)
     with reading(arguments) as opened:
         opened.check()
         changed = key_changes.admit(opened, verifier, arguments.reason or "admitted")
@@ -147,12 +147,19 @@ def _told(opened: "Opened", changed: "Changed", out: Output) -> int:
     return 0
 
 
-def _named(text: str, keyring: "Keyring") -> Any:
+def _named(text: str, keyring: "Keyring") -> "Verifier":
     """A key by its text, its file or its short hash."""
-    from ...ledger.notes import Verifier
-
     short = [verifier for verifier in keyring.terms() if verifier.hint.hex() == text.lower()]
-    return short[0] if len(short) == 1 else Verifier.parse(_text_of(text))
+    return short[0] if len(short) == 1 else _read_key(text)
+
+
+def _read_key(named: str) -> "Verifier":
+    from ...ledger.notes import MalformedNote, Verifier
+
+    try:
+        return Verifier.parse(_text_of(named))
+    except MalformedNote as fault:
+        raise BadInput(fault.what, why=fault.why, cure="a verifier key reads name+hash+base64") from None
 
 
 def _text_of(named: str) -> str:
