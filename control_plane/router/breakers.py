@@ -11,6 +11,7 @@ import msgspec
 from ..errors import BadInput
 from .choice import mix_bits
 
+RETRY_CAP_S = 86_400.0  # a longer Retry-After is a mistake
 FAULTS = frozenset({"timeout", "rate_limit", "connection", "server"})  # the arm's; "caller" and "cancelled" are not
 
 
@@ -22,7 +23,6 @@ class BreakerPolicy(msgspec.Struct, frozen=True):
     base_s: float = 5.0
     cap_s: float = 300.0
     jitter: float = 0.2  # of the wait, taken off, so that the cap holds
-    retry_cap_s: float = 86_400.0  # a longer Retry-After is a mistake
     calm_s: float = 600.0  # closed for so long, and the back-off begins anew
     probe_s: float = 30.0  # then a probe without a result is lost
     max_ejected: float = 0.5  # of the arms at a time
@@ -31,7 +31,7 @@ class BreakerPolicy(msgspec.Struct, frozen=True):
         counts = min(self.consecutive, self.faults) >= 1
         times = self.window_s > 0.0 and self.probe_s > 0.0 and 0.0 < self.base_s <= self.cap_s
         shares = 0.0 <= self.jitter < 1.0 and 0.0 <= self.fault_share <= 1.0 and 0.0 <= self.max_ejected <= 1.0
-        if not (counts and times and shares and self.retry_cap_s >= 0.0 and self.calm_s >= 0.0):
+        if not (counts and times and shares and self.calm_s >= 0.0):
             raise BadInput(f"{self} is no breaker policy", cure="counts from 1, times above 0, shares from 0 to 1")
 
 
@@ -105,20 +105,20 @@ def observe_result(
     breaker.refused = breaker.refused + 1 if error == "connection" else 0
     if arm is not None:
         breaker.failing[arm] = now
-    wait = min(retry_after_s or 0.0, policy.retry_cap_s)
+    wait = min(retry_after_s or 0.0, RETRY_CAP_S)
     if breaker.state == "closed":
         why = _why_open(breaker, now, policy, error, wait, arm)
         return None if why is None else _open(breaker, now, policy, why, wait)
-    if breaker.state == "half-open" or now >= breaker.until:
+    if breaker.state == "half-open" or not _ahead(breaker.until, now):
         return _open(breaker, now, policy, f"the probe failed: {error}", wait)
     # A straggler: it may ask for more patience, never for less, and it does not escalate.
     if arm is None and now + wait > breaker.until:
-        return _change(breaker, breaker.state, f"{error}, retry after {wait:g} s", now + wait)
+        return _change(breaker, now, breaker.state, f"{error}, retry after {wait:g} s", now + wait)
     return None
 
 
 def may_probe(breaker: Breaker, now: float) -> bool:
-    return breaker.state != "closed" and now >= breaker.until and now >= breaker.probe_until
+    return breaker.state != "closed" and not _ahead(breaker.until, now) and not _ahead(breaker.probe_until, now)
 
 
 def probe_started(
@@ -128,13 +128,13 @@ def probe_started(
     if not may_probe(breaker, now):
         return None
     breaker.probe, breaker.probe_until = decision, now + policy.probe_s
-    return _change(breaker, "half-open", "one probe is under way", breaker.until)
+    return _change(breaker, now, "half-open", "one probe is under way", breaker.until)
 
 
 def status(breaker: Breaker, now: float) -> Status:
     """An open breaker whose time is up is half-open: it waits for a probe."""
-    state = "half-open" if breaker.state == "open" and now >= breaker.until else breaker.state
-    probing = breaker.state == "half-open" and now < breaker.probe_until
+    state = "half-open" if breaker.state == "open" and not _ahead(breaker.until, now) else breaker.state
+    probing = breaker.state == "half-open" and _ahead(breaker.probe_until, now)
     return Status(breaker.name, state, breaker.reason, breaker.until, breaker.openings, probing)
 
 
@@ -151,12 +151,12 @@ def _answered(breaker: Breaker, now: float, policy: BreakerPolicy, arm: str | No
     if breaker.failing and arm is not None:
         breaker.failing.pop(arm, None)
     # An answer before the time is up is a straggler from before the fault.
-    if breaker.state == "closed" or (breaker.state == "open" and now < breaker.until):
+    if breaker.state == "closed" or (breaker.state == "open" and _ahead(breaker.until, now)):
         return None
     breaker.closed_at = now
     breaker.calls = breaker.faults = breaker.calls_before = breaker.faults_before = 0
     breaker.failing = {}
-    return _change(breaker, "closed", "it answers again", breaker.until)
+    return _change(breaker, now, "closed", "it answers again", breaker.until)
 
 
 def _count(breaker: Breaker, now: float, policy: BreakerPolicy, fault: int) -> None:
@@ -202,10 +202,15 @@ def _open(breaker: Breaker, now: float, policy: BreakerPolicy, why: str, wait: f
     breaker.streak += 1
     breaker.openings += 1
     breaker.probe, breaker.probe_until = None, 0.0
-    return _change(breaker, "open", why, now + max(wait, backoff * (1.0 - policy.jitter * chance)))
+    return _change(breaker, now, "open", why, now + max(wait, backoff * (1.0 - policy.jitter * chance)))
 
 
-def _change(breaker: Breaker, to: str, why: str, until: float) -> Transition:
+def _ahead(until: float, now: float) -> bool:
+    """Whether a time is still to come; one that no wait can reach is from before the clock was set back."""
+    return 0.0 < until - now <= 2.0 * RETRY_CAP_S
+
+
+def _change(breaker: Breaker, now: float, to: str, why: str, until: float) -> Transition:
     frm, breaker.state, breaker.reason = breaker.state, to, why
-    breaker.until = max(breaker.until, until)
+    breaker.until = max(breaker.until, until) if _ahead(breaker.until, now) else until
     return Transition(breaker.name, frm, to, why, breaker.until)

@@ -68,8 +68,7 @@ def may_probe(breakers: Breakers, arm: str, provider: str | None, now: float) ->
 
 def probes(breakers: Breakers, arms: Arms, now: float) -> list[str]:
     """The arms that may be probed now, the likeliest to answer first: a provider is best tried by a healthy arm."""
-    due = [arm for arm, until in _deadlines(breakers, arms).items() if now >= until]
-    able = [arm for arm in due if may_probe(breakers, arm, arms[arm], now)]
+    able = [arm for arm in _deadlines(breakers, arms) if may_probe(breakers, arm, arms[arm], now)]
 
     def sickness(arm: str) -> tuple[bool, int, str]:
         own = breakers.arms.get(arm)
