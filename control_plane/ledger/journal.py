@@ -68,6 +68,7 @@ class Journal:
         # All of it at once, in a millisecond: nothing is left to allocate when the disk is full or slow.
         self._segments = self._allocate(segments, segment_bytes)
         self._full: tuple[tuple[Segment, int], ...] = ()  # waiting for their commit, with their last frame's number
+        self._end = segment_bytes - FRAME.size
         self._sequence, self._settling = 0, False
         self._gone: ControlPlaneError | None = None
         self._reading = Reading(0, HEADER_BYTES, 0)
@@ -81,12 +82,12 @@ class Journal:
             raise EventTooLarge(f"an event of {size:,} bytes", why=f"the journal takes 1 to {self._largest:,}")
         with self._lock:
             while True:
+                sequence = self._sequence + 1
                 at = self._at
                 end = at + size + 12
                 if end > self._limit:
                     self._turn()
                     continue
-                sequence = self._sequence + 1
                 low = sequence & 0xFFFFFFFF
                 # The end mark travels with the frame; the next frame overwrites it.
                 frame = _pack(size, low, crc32(body, self._salt ^ low)) + body + END
@@ -191,27 +192,34 @@ class Journal:
 
     def _begin(self, segment: Segment, full: tuple[tuple[Segment, int], ...]) -> None:
         segment.start(self.writer, self._sequence + 1, secrets.randbits(32))
-        limit = segment.size - FRAME.size
-        new = (full, segment, segment.map, segment.salt, limit, HEADER_BYTES)
+        new = (full, segment, segment.map, segment.salt, self._end, HEADER_BYTES)
         self._full, self._active, self._map, self._salt, self._limit, self._at = new
 
     def _turn(self) -> None:
         """Go on in a segment that is free; raises when there is none."""
         self.check()
         self._retire()
-        in_use = {id(self._active), *(id(segment) for segment, _ in self._full)}
-        free = next((segment for segment in self._segments if id(segment) not in in_use), None)
-        if free is None or self._settling:
-            raise JournalFull(
-                f"the journal is full: {self._sequence - self.committed:,} events wait for the ledger",
-                why="the database cannot be written or is slower than what is recorded",
-                cure="see `control-plane doctor`; the call may be repeated later",
-            )
+        if self._settling:
+            raise self._exhausted()
         self._settling = True
         try:
+            # Whoever interrupts us finds no room and comes here too.
+            self._limit = -1
+            in_use = {id(self._active), *(id(segment) for segment, _ in self._full)}
+            free = next((segment for segment in self._segments if id(segment) not in in_use), None)
+            if free is None:
+                raise self._exhausted()
             self._begin(free, (*self._full, (self._active, self._sequence)))
         finally:
+            self._limit = self._end
             self._settling = False
+
+    def _exhausted(self) -> JournalFull:
+        return JournalFull(
+            f"the journal is full: {self._sequence - self.committed:,} events wait for the ledger",
+            why="the database cannot be written or is slower than what is recorded",
+            cure="see `control-plane doctor`; the call may be repeated later",
+        )
 
     def _retire(self) -> None:
         """Free the segments that were read to their end; whoever interrupts us here must not turn."""
