@@ -41,7 +41,7 @@ class SQLiteBackend:
             check_schema(path)
         # Text ids: streams have names that people read.
         self._datastore = SignedSQLiteDatastore(
-            f"file:{path}", authority=authority, lock_timeout=LOCK_TIMEOUT, originator_id_type="text"
+            _uri(path), authority=authority, lock_timeout=LOCK_TIMEOUT, originator_id_type="text"
         )
         self._recorder = SignedSQLiteApplicationRecorder(self._datastore)
         if create:
@@ -108,7 +108,7 @@ def check_schema(path: Path) -> None:
     if not path.exists():
         raise ForeignHome(f"{path} is missing", cure="restore it from a backup; its keys and witness are still here")
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        with contextlib.closing(sqlite3.connect(f"{_uri(path)}?mode=ro", uri=True)) as connection:
             application = connection.execute("PRAGMA application_id").fetchone()[0]
             schema = connection.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.Error as fault:
@@ -125,9 +125,14 @@ def unavailable(path: Path, fault: Exception) -> LedgerUnavailable | HomeReadOnl
     return LedgerUnavailable(f"{path} cannot be used", why=str(fault), cure="try again; nothing was lost")
 
 
+def _uri(path: Path) -> str:
+    """The database's name for SQLite: in a plain `file:` name a `?`, `#` or `%` would name another file."""
+    return path.absolute().as_uri()
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"file:{path}", uri=True, isolation_level=None, check_same_thread=False, timeout=LOCK_TIMEOUT
+        _uri(path), uri=True, isolation_level=None, check_same_thread=False, timeout=LOCK_TIMEOUT
     )
     connection.execute("PRAGMA query_only = 1")
     return connection

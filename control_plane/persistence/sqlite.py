@@ -67,7 +67,7 @@ def _begun(database: Path) -> bool:
     """Whether a signed log is there already; raises when an unsigned one is."""
     if not database.exists():
         return False
-    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+    with contextlib.closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if application != APPLICATION_ID and "stored_events" in tables:

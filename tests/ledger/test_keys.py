@@ -453,7 +453,6 @@ def test_two_rotations_at_once_both_go_through(home: Home) -> None:
         opened.close()
 
 
-@pytest.mark.requirement("LEDGER-42")
 def test_an_admitted_key_of_another_host_signs_beside_the_first(home: Home, opened: Opened) -> None:
     first = home.key.read_bytes()
     origin = home.identity().origin

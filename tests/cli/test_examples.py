@@ -1,0 +1,37 @@
+"""Every example that --help shows is run as it stands."""
+
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from control_plane.cli import command
+from control_plane.ledger.home import Home
+from control_plane.ledger.keys import create_key
+from tests.cli.conftest import Run
+
+EXAMPLES = [(entry.name, example) for entry in command.load(()) for example in entry.examples]
+
+
+@pytest.fixture
+def desk(home: Home) -> Path:
+    """What the examples name lies in the working folder: the offline key, and another host's."""
+    shutil.copy(home.recovery_key, "recovery.key")
+    other = create_key(Path("other-host.key"), home.identity().origin).verifier
+    Path("other-host.pub").write_text(str(other))
+    return Path.cwd()
+
+
+# What must have happened before an example makes sense.
+BEFORE = {"ledger revoke-key": "control-plane ledger key admit other-host.pub"}
+
+
+@pytest.mark.parametrize(("name", "example"), EXAMPLES, ids=[example for _, example in EXAMPLES])
+def test_the_example_works(name: str, example: str, desk: Path, run: Run) -> None:
+    for line in filter(None, (BEFORE.get(name), example)):
+        program, *words = shlex.split(line)
+        assert program == "control-plane"
+        ran = run(*words)
+        assert (ran.code, ran.err) == (0, "")
+        assert ran.out
