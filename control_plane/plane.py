@@ -27,9 +27,14 @@ from .projections.folding import Folder
 from .projections.snapshots import Snapshots
 from .router import events as router_events
 from .router.catalogue import choose_arms, read_settings
+from .router.decision_id import parse
 from .router.events import CatalogueDeclared
+from .router.explain import Explanation
+from .router.history import History
+from .router.identity import Identity
 from .router.projection import ROUTER
-from .router.service import Identity, Router
+from .router.replay import Parity
+from .router.service import Router
 from .router.state import RouterState
 from .router.stats import Stats, stats_of
 from .router.strategies import STRATEGIES, Strategy
@@ -95,6 +100,7 @@ class ControlPlane:
                 folder.state(ROUTER), folder, ledger, arms, policy, clock,
                 _identity(place, flags, declared), strategies=strategies, bypass=flags.strategy_bypass,
             )  # fmt: skip
+            ledger.listen(lambda _: router.announce())
             watch = Watch(clock, _polls(opened, ledger, folder, snapshots), coordinated=flags.cadence_coordination)
             if background:
                 watch.start()
@@ -146,7 +152,18 @@ class ControlPlane:
         finally:
             self.ledger.close()
 
-    def stats(self) -> "Stats":
+    def explain(self, decision_id: str) -> Explanation:
+        """Decide it again as it was, and say why it came out so."""
+        self.flush()
+        self.folder.catch_up()
+        return History(self.ledger).explain(decision_id, parse(decision_id, self._router.key).position)
+
+    def replay(self, since: int = 1, until: int | None = None) -> Parity:
+        """Decide every recorded decision again from the log alone, and compare the paths."""
+        self.flush()
+        return History(self.ledger).replay(since, until)
+
+    def stats(self) -> Stats:
         return stats_of(self.folder.state(ROUTER), self._router.care, self.ledger.clock.now())
 
     def __enter__(self) -> "ControlPlane":

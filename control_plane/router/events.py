@@ -59,6 +59,7 @@ class ResultRecorded(Event, frozen=True, kw_only=True, gc=False, omit_defaults=T
     TOPIC: ClassVar[str] = "router.result-recorded"
     arm: str
     task_type: str
+    process: str = ""
     decision: str | None = None
     repo: str | None = None
     step: int = 0
@@ -78,6 +79,7 @@ class BreakerMoved(Event, frozen=True, kw_only=True):
     """A breaker opened, let a probe through, or closed; the state follows from results, this says so aloud."""
 
     TOPIC: ClassVar[str] = "router.breaker-moved"
+    process: str
     subject: str
     before: str
     after: str

@@ -11,6 +11,7 @@ from ..errors import BadInput
 from ..ledger.events import Event
 from .decision_id import UnknownDecision, parse
 from .events import ResultRecorded
+from .identity import Identity
 from .recent import Recent
 from .sessions import Sessions
 from .terms import ERRORS, Arms, Task, check_number, check_text
@@ -32,9 +33,10 @@ class Writing(Protocol):
 
 
 class Results:
-    def __init__(self, ledger: Writing, arms: Arms, clock: Clock, key: bytes, sessions: Sessions) -> None:
+    def __init__(self, ledger: Writing, arms: Arms, clock: Clock, identity: Identity, sessions: Sessions) -> None:
         self._write, self._encode = ledger.writer(ResultRecorded), msgspec.json.Encoder().encode
-        self._arms, self._now, self._key, self._sessions = arms, clock.now, key, sessions
+        self._arms, self._now, self._key, self._sessions = arms, clock.now, identity.key, sessions
+        self._process = identity.process
         self._given = Recent[str, Subject](MOST)
         self._said = Recent[tuple[str, int], tuple[Any, ...]](MOST)
 
@@ -71,7 +73,8 @@ class Results:
         now = self._now()
         latency_ms, ttft_ms, cost_usd, tokens_in, tokens_out, retry_after_s = numbers
         event = ResultRecorded(
-            at=now, arm=name, task_type=task_type, decision=decision, repo=repo, step=step, success=success,
+            at=now, arm=name, task_type=task_type, process=self._process, decision=decision, repo=repo, step=step,
+            success=success,
             latency_ms=latency_ms, ttft_ms=ttft_ms, cost_usd=cost_usd, tokens_in=tokens_in, tokens_out=tokens_out,
             error=error, verified=verified, retry_after_s=retry_after_s, model_served=model_served,
         )  # fmt: skip

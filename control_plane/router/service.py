@@ -17,6 +17,7 @@ from .choice import mix_bits
 from .decision_id import seal
 from .entries import Entry, Origin, Prepared, decide
 from .events import AdviceGiven
+from .identity import Identity
 from .recent import Recent
 from .results import Results
 from .sessions import Sessions
@@ -46,15 +47,6 @@ class Writing(Protocol):
     def writer(self, kind: type[Event]) -> Callable[[bytes], None]: ...
 
 
-class Identity(msgspec.Struct, frozen=True):
-    """What every decision of this process says of its origin."""
-
-    key: bytes
-    process: str
-    seed: int
-    declared: str
-
-
 class Router:
     def __init__(
         self,
@@ -70,9 +62,10 @@ class Router:
         bypass: bool = True,
     ) -> None:
         self._state, self._states = state, states
-        self._write = ledger.writer(AdviceGiven)
+        self._write, self._say = ledger.writer(AdviceGiven), ledger.record
+        self._announced = state.moves
         self._arms, self._policy, self._policy_hash = arms, policy, policy.hash
-        self._now, self._identity, self._key = clock.now, identity, identity.key
+        self._now, self._identity, self.key = clock.now, identity, identity.key
         self._strategies = tuple(sorted(strategies, key=lambda strategy: -strategy.priority))
         names = [strategy.name for strategy in self._strategies]
         self.care = StrategyCare(names, ledger.record, clock, policy.health, bypass=bypass)
@@ -82,7 +75,7 @@ class Router:
         self._claims = threading.Lock()
         self._probing: dict[str, float] = {}
         self._sessions = Sessions()
-        self.results = Results(ledger, arms, clock, identity.key, self._sessions)
+        self.results = Results(ledger, arms, clock, identity, self._sessions)
 
     def advise(self, task: Task) -> Advice:
         now = self._now()
@@ -112,7 +105,7 @@ class Router:
         if prepared is None or not self._claim(prepared.arm.name, now):
             at = bisect_right(entry.edges, seed & 0xFFFFFFFF)
             prepared = entry.prepared[at] or entry.prepare(at)
-        decision = seal(f"{prepared.head}{number:x}-{prepared.packed}", self._key)
+        decision = seal(f"{prepared.head}{number:x}-{prepared.packed}", self.key)
         told = details(task)
         tail = prepared.tail if told == NO_DETAILS else self._told(entry, prepared, told)
         self._write(event_bytes(now, decision, seed, tail, session))
@@ -125,6 +118,13 @@ class Router:
             prepared.confidence, prepared.chance, prepared.reasons, entry.warnings, entry.suggestions, entry.risk,
             False, self._policy_hash, entry.position, seed, prepared.path_hash, cached,
         )  # fmt: skip
+
+    def announce(self) -> None:
+        """Say aloud which breakers moved because of what this process recorded."""
+        news, self._announced = self._state.moves - self._announced, self._state.moves
+        for moved in self._state.moved[-news:] if news else ():
+            if moved.process == self._identity.process:
+                self._say(moved)
 
     def _told(self, entry: Entry, prepared: Prepared, told: Details) -> bytes:
         """A task that tells more than its request has its own event."""

@@ -86,8 +86,9 @@ class RouterState(msgspec.Struct):
     corrections: int = 0
     # Moves when something happened that no cached advice may outlive.
     epoch: int = 0
-    # Transitions that the last results led to; the process that recorded the result announces them.
+    # The latest transitions; the process whose event led to one announces it.
     moved: list[BreakerMoved] = []
+    moves: int = 0
 
 
 def fold(state: RouterState, event: Event) -> None:
@@ -120,7 +121,8 @@ def _give(state: RouterState, event: AdviceGiven) -> None:
     if event.probed:
         provider = state.arms[event.arm].provider if event.arm in state.arms else None
         policy = state.policy.breaker
-        _move(state, event.at, probe_started(state.breakers, event.arm, provider, event.at, policy=policy))
+        process = event.decision.split("-", 2)[1]
+        _move(state, event.at, process, probe_started(state.breakers, event.arm, provider, event.at, policy=policy))
 
 
 def _record(state: RouterState, event: ResultRecorded) -> None:
@@ -176,10 +178,10 @@ def _observe(state: RouterState, event: ResultRecorded, outcome: Outcome, played
         state.breakers, played, arm.provider if arm is not None else None, event.at, outcome.truth, event.error,
         event.retry_after_s, policy=state.policy.breaker,
     )  # fmt: skip
-    _move(state, event.at, moves)
+    _move(state, event.at, event.process, moves)
 
 
-def _move(state: RouterState, at: float, moves: list[Transition]) -> None:
+def _move(state: RouterState, at: float, process: str, moves: list[Transition]) -> None:
     for moved in moves:
         state.epoch += 1
         if moved.to == "closed":
@@ -188,9 +190,16 @@ def _move(state: RouterState, at: float, moves: list[Transition]) -> None:
             state.held[moved.name] = moved.until
         state.moved.append(
             BreakerMoved(
-                at=at, subject=moved.name, before=moved.frm, after=moved.to, reason=moved.reason, until=moved.until
+                at=at,
+                process=process,
+                subject=moved.name,
+                before=moved.frm,
+                after=moved.to,
+                reason=moved.reason,
+                until=moved.until,
             )
         )
+        state.moves += 1
     del state.moved[:-64]
 
 

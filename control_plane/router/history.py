@@ -1,0 +1,69 @@
+"""The router's own past, read back from the log."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from ..ledger.backend import Row
+from ..ledger.events import Catalogue, Event
+from .decision_id import UnknownDecision
+from .events import EVENTS, AdviceGiven, CatalogueDeclared
+from .explain import Explanation, explain
+from .replay import Parity, Replay, drawn, point_of, recompile
+from .situation import Boards
+from .state import RouterState, fold
+from .terms import Arms, Policy
+
+CHUNK = 4096
+_TOPICS = frozenset(kind.TOPIC for kind in EVENTS)
+
+
+class Log(Protocol):
+    catalogue: Catalogue
+
+    def rows(self, after: int = 0, limit: int = CHUNK) -> list[Row]: ...
+
+
+class History:
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    def events(self, after: int = 0) -> Iterator[tuple[int, Event]]:
+        """Every position, with the events that are the router's own; others pass as they are counted."""
+        decode = self._log.catalogue.decode
+        while rows := self._log.rows(after, CHUNK):
+            for position, _, _, topic, state in rows:
+                if topic in _TOPICS:
+                    yield position, decode(topic, state)
+                else:
+                    yield position, _NOTHING
+            after = rows[-1][0]
+
+    def replay(self, since: int = 1, until: int | None = None) -> Parity:
+        return Replay(self.events, since, until).run()
+
+    def explain(self, decision: str, near: int) -> Explanation:
+        position, event = self._find(decision, near)
+        point = point_of(event)
+        state, declared = RouterState(), dict[str, tuple[Arms, Policy]]()
+        for at, fact in self.events():
+            if at > point.position:
+                break
+            if isinstance(fact, CatalogueDeclared):
+                declared[fact.declared] = (Arms(fact.arms), fact.policy)
+            if isinstance(fact, EVENTS):
+                fold(state, fact)
+        arms, policy = declared[point.declared]
+        entry = recompile(state, point, arms, policy, Boards())
+        return explain(position, event, entry, drawn(entry, event.seed, event.probed), policy.hash)
+
+    def _find(self, decision: str, near: int) -> tuple[int, AdviceGiven]:
+        """A decision lies behind the state that it was made from, and seldom far."""
+        for position, event in self.events(near):
+            if isinstance(event, AdviceGiven) and event.decision == decision:
+                return position, event
+        raise UnknownDecision(
+            "that decision is not in the log", why="it may wait in another process's journal", cure="try again"
+        )
+
+
+_NOTHING = Event(at=0.0)
