@@ -21,11 +21,10 @@ from .keyring import Keyring
 from .merkle import EMPTY_ROOT
 from .notes import Checkpoint
 from .opening import Opened, connect
-from .proofs import TileTree
 from .scanpool import OnProgress, scan
 from .sealing import Authority
 from .signatures import check_note, check_notes, keyring_of, note_size
-from .trust import leads_to, trusted
+from .trust import trusted
 from .witness import Sighting, Witness
 
 
@@ -86,13 +85,17 @@ def _judge(
     notes = evidence.notes()
     size = max((filed for filed, _ in notes if isinstance(filed, int)), default=0)
     signed = check_notes(notes, identity.origin, keyring)
-    trust = trusted(evidence, size, signed.checkpoints)
-    rows = list(Diagnosis(evidence, size, scanned(size), trust).findings())
+    witnessed = _witnessed(identity, keyring, size, seen)
+    claims = {*signed.checkpoints, *([witnessed] if isinstance(witnessed, Checkpoint) else [])}
+    trust = trusted(evidence, size, sorted(claims, key=lambda checkpoint: checkpoint.size))
+    rows = Diagnosis(evidence, size, scanned(size), trust)
     findings = [
-        *rows,
+        *rows.findings(),
         *strange_keys,
-        *_witnessed(evidence, identity, keyring, size, seen),
+        *([witnessed] if isinstance(witnessed, Finding) else []),
         *signed.findings,
+        *rows.somewhere(),
+        *(_other_history(stranger, witnessed) for stranger in trust.strangers),
         *trust.findings,
         *_unsigned(evidence, size),
     ]
@@ -110,23 +113,27 @@ def _judge(
 
 
 def _witnessed(
-    evidence: Evidence, identity: Identity, keyring: Keyring, size: int, seen: Sighting | Finding | None
-) -> Iterator[Finding]:
-    """Whether this log still holds what the witness saw, and whether the witness can be believed."""
+    identity: Identity, keyring: Keyring, size: int, seen: Sighting | Finding | None
+) -> Checkpoint | Finding | None:
+    """What the witness saw and this log must lead to, or what is wrong between the two."""
     if not isinstance(seen, Sighting):
-        yield from [seen] if seen else []
-        return
+        return seen
     if seen.root_key != identity.root_key:
-        yield Finding(1, Reason.UNKNOWN_KEY, "this home names another first key than the witness")
-    note = check_note(seen.note, identity.origin, keyring)
+        return Finding(1, Reason.UNKNOWN_KEY, "this home names another first key than the witness")
+    checkpoint = check_note(seen.note, identity.origin, keyring)
     highest = note_size(seen.note)
-    if highest > size and (isinstance(note, Checkpoint) or note.reason is Reason.UNKNOWN_KEY):
+    if highest > size and (isinstance(checkpoint, Checkpoint) or checkpoint.reason is Reason.UNKNOWN_KEY):
         # A copy from before a change of keys does not know who signed what came after it.
-        yield Finding(size + 1, Reason.ROLLBACK, f"the log ends at position {size}, the witness saw {highest} events")
-    elif isinstance(note, Finding):
-        yield Finding(None, note.reason, f"the witness: {note.detail}")
-    elif not leads_to(TileTree(size, evidence.tile), note):
-        yield Finding(None, Reason.ROLLBACK, f"the first {highest} events are not those that the witness saw")
+        return Finding(size + 1, Reason.ROLLBACK, f"the log ends at position {size}, the witness saw {highest} events")
+    if isinstance(checkpoint, Finding):
+        return Finding(None, checkpoint.reason, f"the witness: {checkpoint.detail}")
+    return checkpoint
+
+
+def _other_history(stranger: Checkpoint, witnessed: Checkpoint | Finding | None) -> Finding:
+    if stranger == witnessed:
+        return Finding(None, Reason.ROLLBACK, f"the first {stranger.size} events are not those that the witness saw")
+    return Finding(None, Reason.CHANGED, f"the checkpoint of {stranger.size} was signed for other events than these")
 
 
 def _unsigned(evidence: Evidence, size: int) -> Iterator[Finding]:

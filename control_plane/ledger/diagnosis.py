@@ -33,9 +33,12 @@ class Diagnosis:
                 yield found
                 if found.position is not None:
                     return
+
+    def somewhere(self) -> Iterator[Finding]:
+        """Rows and tree agree with each other, and lead to no signed root."""
         known = max(self._trust.tree, self._trust.rows)
         if not self._trust.whole and known < self._trust.signed:
-            yield self._somewhere(known + 1, known + 1, self._trust.signed)
+            yield self._between(known + 1, known + 1, self._trust.signed)
 
     def _tile(self, number: int) -> Finding | None:
         first = number * TILE_WIDTH + 1
@@ -51,7 +54,7 @@ class Diagnosis:
             return self.classify(differing[0]) if differing else _intact(f"the storage of events {first} to {last}")
         if tile_roots([rows.get(position) or b"" for position in range(first, last + 1)]) == above:
             return _intact(f"tile 0/{number} of the stored tree")
-        return self._somewhere(differing[0] if differing else first, first, last)
+        return self._between(differing[0] if differing else first, first, last)
 
     def _beside_a_damaged_tree(self, differing: list[int]) -> Finding | None:
         if not differing:
@@ -59,9 +62,9 @@ class Diagnosis:
         position = differing[0]
         if position <= self._trust.tree or position not in self._evidence.found(position, position):
             return self.classify(position)
-        return self._somewhere(position, max(self._trust.tree, self._trust.rows) + 1, self._trust.signed)
+        return self._between(position, max(self._trust.tree, self._trust.rows) + 1, self._trust.signed)
 
-    def _somewhere(self, position: int, first: int, last: int) -> Finding:
+    def _between(self, position: int, first: int, last: int) -> Finding:
         return Finding(
             position, Reason.CHANGED, f"events and tree were both changed between positions {first} and {last}"
         )
@@ -119,7 +122,7 @@ class Diagnosis:
 
     def _home_of(self, leaf: bytes) -> int | None:
         at = self._leaves.find(leaf)
-        while at % HASH > 0:
+        while at > 0 and at % HASH:
             at = self._leaves.find(leaf, at + 1)
         return None if at < 0 else at // HASH + 1
 

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from hashlib import sha256
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -22,10 +23,15 @@ _STRANGE = f"SELECT 1 FROM stored_events WHERE rowid BETWEEN ? AND ? AND ({_ODD}
 _ONE = f"SELECT originator_id, originator_version, topic, state, {_ODD} FROM stored_events WHERE rowid = ?"
 _OWN = f"{_COLUMNS} NOT INDEXED WHERE topic >= 'ledger.' AND topic < 'ledger/' ORDER BY rowid"
 _CHUNK = 4096
+_POSITION = itemgetter(0)
 
 
 class Unreadable(Exception):
     """This part of the database cannot be read; what that means is for the auditor to say."""
+
+
+class Absent(Unreadable):
+    """The table, or a column of it, is not there."""
 
 
 class RawRow(NamedTuple):
@@ -180,6 +186,8 @@ class SQLiteEvidence:
                 for *row, odd in self._ask(_ONE, position):
                     seen = None if odd else raw_hash(RawRow(position, *row))
                     found[position] = seen if found.get(position, seen) == seen else None
+            except Absent:
+                break
             except Unreadable:
                 found[position] = None
         return {position: seen for position, seen in found.items() if first <= position <= last}
@@ -220,16 +228,17 @@ class SQLiteEvidence:
         self._connection.close()
 
     def _hash(self, rows: list[Any], first: int) -> list[bytes] | None:
-        streams, topics, position = self._streams, self._topics, first + len(rows)
+        # Each of them: in a damaged file even ids that are unique lie out of order.
+        if list(map(_POSITION, rows)) != list(range(first, first + len(rows))):
+            return None
+        streams, topics = self._streams, self._topics
         try:
-            hashes = [
+            return [
                 sha256(b"".join((streams[stream], version.to_bytes(8), topics[topic], state))).digest()
                 for _, stream, version, topic, state in rows
             ]
         except (TypeError, OverflowError, AttributeError):
             return None
-        # Ids are unique in their table: the right number between the right ends are all of them.
-        return hashes if not rows or (rows[0][0], rows[-1][0]) == (first, position - 1) else None
 
     def _partly_archived(self, rows: list[Any], first: int, last: int) -> list[bytes] | None:
         through = min(self._archived_tiles() * TILE_WIDTH, last)
@@ -266,6 +275,7 @@ class SQLiteEvidence:
         try:
             return self._connection.execute(question, values).fetchall()
         except sqlite3.Error as fault:
-            if getattr(fault, "sqlite_errorcode", 0) & 0xFF in _LOCKED:
+            code = getattr(fault, "sqlite_errorcode", 0) & 0xFF
+            if code in _LOCKED:
                 raise LedgerUnavailable(f"{self._path} cannot be read now", why=str(fault), cure="try again") from None
-            raise Unreadable(str(fault)) from None
+            raise (Absent if code == sqlite3.SQLITE_ERROR else Unreadable)(str(fault)) from None

@@ -17,8 +17,8 @@ Leaves = Callable[[int, int], list[bytes]]
 class Trust(NamedTuple):
     """What the highest checkpoint (of size `signed`) and those before it say of the stored tree.
 
-    `whole`: all of its levels lead to it. If not, its leaves alone lead to the one of size `tree`, and the rows to
-    the one of size `rows`.
+    `whole`: all of its levels lead to the highest. If not, its leaves alone lead to the one of size `tree`, and the
+    rows to the one of size `rows`. `strangers` are signed and belong to another history than the highest.
     """
 
     signed: int
@@ -26,26 +26,21 @@ class Trust(NamedTuple):
     tree: int
     rows: int
     findings: list[Finding]
+    strangers: list[Checkpoint]
 
 
 def trusted(evidence: Evidence, size: int, signed: list[Checkpoint]) -> Trust:
     """Hold the stored tree against every checkpoint; `signed` is in the order of sizes."""
     tree = TileTree(size, evidence.tile)
-    held = [checkpoint for checkpoint in signed if leads_to(tree, checkpoint)]
+    held = [checkpoint for checkpoint in signed if _leads_to(tree, checkpoint)]
     findings = list(_damaged_tiles(evidence, size))
     upto = signed[-1].size if signed else 0
-    if held == signed:
-        return Trust(upto, True, upto, 0, findings)
-    if held and held[-1].size == upto:
-        # The head holds, so an earlier checkpoint that does not is of another history.
-        strange = next(checkpoint for checkpoint in signed if checkpoint not in held)
-        before = max((checkpoint.size for checkpoint in held if checkpoint.size < strange.size), default=0)
-        detail = f"the checkpoint of {strange.size} was signed for other events than these"
-        return Trust(upto, True, upto, 0, [*findings, Finding(before + 1, Reason.CHANGED, detail)])
+    if held == signed or (held and held[-1].size == upto):
+        return Trust(upto, True, upto, 0, findings, [checkpoint for checkpoint in signed if checkpoint not in held])
     return _rebuilt(evidence, signed, findings)
 
 
-def leads_to(tree: TileTree, checkpoint: Checkpoint) -> bool:
+def _leads_to(tree: TileTree, checkpoint: Checkpoint) -> bool:
     try:
         return tree.root(checkpoint.size) == checkpoint.root
     except ProofError:
@@ -89,7 +84,7 @@ def _rebuilt(evidence: Evidence, signed: list[Checkpoint], findings: list[Findin
     rows = _grown(lambda first, last: _row_leaves(evidence, first, last), signed)
     if signed[-1].size in (tree, rows):
         findings = [*findings, _damaged("a tile")]
-    return Trust(signed[-1].size, False, tree, rows, findings)
+    return Trust(signed[-1].size, False, tree, rows, findings, [])
 
 
 def _grown(leaves: Leaves, signed: list[Checkpoint]) -> int:
