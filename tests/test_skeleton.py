@@ -185,7 +185,7 @@ def planted_house(tmp_path: Path, file: str, source: str) -> subprocess.Complete
         (folder / "__init__.py").touch()
     for name in ("__init__", "errors", "clock", "plane"):
         (tmp_path / "control_plane" / f"{name}.py").touch()
-    drivers = "import sqlite3\nimport aiosqlite\n"
+    drivers = "import sqlite3\nimport aiosqlite\nimport psycopg\n"
     (tmp_path / "control_plane" / "projections" / "views.py").write_text(drivers, encoding="utf-8")
     (tmp_path / "control_plane" / "ledger" / "store.py").write_text(drivers, encoding="utf-8")
     planted = tmp_path / "control_plane" / file
