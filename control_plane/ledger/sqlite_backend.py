@@ -111,6 +111,8 @@ def check_schema(path: Path) -> None:
         with contextlib.closing(sqlite3.connect(f"{_uri(path)}?mode=ro", uri=True)) as connection:
             application = connection.execute("PRAGMA application_id").fetchone()[0]
             schema = connection.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.OperationalError as fault:
+        raise unavailable(path, fault) from None
     except sqlite3.Error as fault:
         raise ForeignHome(f"{path} is not a database that can be read", why=str(fault)) from None
     if application != APPLICATION_ID:
@@ -120,7 +122,8 @@ def check_schema(path: Path) -> None:
 
 
 def unavailable(path: Path, fault: Exception) -> LedgerUnavailable | HomeReadOnly:
-    if "readonly" in str(fault) or not os.access(path, os.W_OK):
+    # Even a reader of a write-ahead log makes files beside it.
+    if "readonly" in str(fault) or not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
         return HomeReadOnly(f"{path} cannot be written", why=str(fault))
     return LedgerUnavailable(f"{path} cannot be used", why=str(fault), cure="try again; nothing was lost")
 
