@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from control_plane.errors import ControlPlaneError, ForeignHome
@@ -331,8 +331,12 @@ POSITIONS = st.integers(1, SIZE)
 @given(column=COLUMNS, position=POSITIONS, place=st.integers(0, 200), bit=st.sampled_from([1, 2, 4, 128]))
 def test_every_single_byte_counts(home: Home, column: str, position: int, place: int, bit: int) -> None:
     before = home.database.read_bytes()
-    verdict = tampered(home, lambda c: flip(c, column, position, place, bit))
-    home.database.write_bytes(before)
+    try:
+        verdict = tampered(home, lambda c: flip(c, column, position, place, bit))
+    except sqlite3.IntegrityError:
+        reject()  # the name of another event: the table itself refuses it
+    finally:
+        home.database.write_bytes(before)
     assert (verdict.ok, verdict.first_bad, verdict.reason) == (False, position, "changed")
 
 
