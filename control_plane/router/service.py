@@ -81,7 +81,11 @@ class Router:
         now = self._now()
         session, incumbent, stuck, size = task.session, None, False, task.tokens_in
         if session is not None:
-            incumbent, stuck = self._sessions.held(session, now)
+            known = self._sessions.get(session) if isinstance(session, str) else None
+            if known is None:
+                check_text("a task's session", session)
+            else:
+                incumbent, stuck = known.held(now)
         request = (
             task.type, task.repo, incumbent, stuck, task.in_tool_loop, task.override, task.candidates,
             task.required_tools, task.strengths, task.budget_usd, task.deadline_ms,

@@ -45,9 +45,8 @@ class Sessions:
     def __init__(self) -> None:
         self._kept = Recent[str, Session](MOST)
 
-    def held(self, name: str, now: float) -> tuple[str | None, bool]:
-        session = self._kept.get(name)
-        return (None, False) if session is None else session.held(now)
+    def get(self, name: str) -> Session | None:
+        return self._kept.get(name)
 
     def chose(self, name: str, arm: str, now: float) -> None:
         session = self._kept.get(name) or Session(now)
