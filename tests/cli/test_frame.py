@@ -233,6 +233,13 @@ def test_version_is_printed_and_nothing_else(run: Run) -> None:
     assert len(ran.out.splitlines()) == 1
 
 
+@pytest.fixture(params=["buffered", "unbuffered"])
+def buffering(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails at once when nothing is buffered fails once more at exit when something is."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1" if request.param == "unbuffered" else "")
+
+
+@pytest.mark.usefixtures("buffering")
 def test_a_reader_that_goes_away_is_no_error(home: Home) -> None:
     """The pipe is closed before the first byte is written."""
     reading, writing = os.pipe()
@@ -244,6 +251,7 @@ def test_a_reader_that_goes_away_is_no_error(home: Home) -> None:
     assert process.returncode == 128 + signal.SIGPIPE
 
 
+@pytest.mark.usefixtures("buffering")
 def test_a_full_disk_behind_stdout_is_a_coded_error(home: Home) -> None:
     with open("/dev/full", "wb") as full:
         ran = subprocess.run([*PROGRAM, "ledger", "key"], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
