@@ -9,6 +9,9 @@ import anyio
 
 from ..clock import VirtualClock
 
+# Who sleeps for ever sets a timer too; by then, nobody is expected to be awake.
+_END_OF_TIME = 10 * 365 * 86_400.0
+
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
 
@@ -22,12 +25,14 @@ class _Jump(selectors.SelectSelector):
 
     def __init__(self, clock: VirtualClock) -> None:
         super().__init__()
-        self._clock = clock
+        self._clock, self._end = clock, clock.monotonic() + _END_OF_TIME
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
-        if not ready and timeout is None:
-            raise NothingLeft("virtual time has come to its end: every task waits, and no timer is set")
+        if not ready and (timeout is None or self._clock.monotonic() > self._end):
+            # The loop comes back to cancel its tasks, and needs time for that too.
+            self._end += _END_OF_TIME
+            raise NothingLeft("virtual time has come to its end: every task waits, and no timer will wake one")
         if not ready and timeout:
             self._clock.advance(timeout)
         return ready

@@ -73,8 +73,6 @@ def _unwritable(folder: Path, fault: OSError) -> EvidenceInvalid:
 
 def _write_new(evidence: Evidence, path: Path, files: Mapping[str, bytes]) -> Path:
     """Raises FileExistsError when somebody has that name."""
-    if path.exists():
-        raise FileExistsError(path)
     listed = tuple(_write_artifacts(path.with_suffix(""), files))
     whole = msgspec.structs.replace(evidence, artifacts=(*evidence.artifacts, *listed))
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")

@@ -86,10 +86,11 @@ def test_the_baseline_has_the_name_that_the_plan_gives_it(tmp_path: Path) -> Non
     assert write(but(item="M0"), tmp_path).name == "baseline-20270115T080000.250Z.json"
 
 
-def test_evidence_of_the_same_moment_never_replaces_another(tmp_path: Path) -> None:
-    paths = [write(EVIDENCE, tmp_path, {"rows.json": str(number).encode()}) for number in range(3)]
+@pytest.mark.parametrize("files", [{}, {"rows.json": b"[1]"}], ids=["alone", "with artifacts"])
+def test_evidence_of_the_same_moment_never_replaces_another(tmp_path: Path, files: dict[str, bytes]) -> None:
+    paths = [write(but(item=item), tmp_path, files) for item in ("FG-99", "fg-99", "Fg-99")]
     assert len({*paths}) == 3
-    assert [check(path).item for path in paths] == ["FG-99"] * 3
+    assert [check(path).item for path in paths] == ["FG-99", "fg-99", "Fg-99"]
 
 
 PARTS = {
