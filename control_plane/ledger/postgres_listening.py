@@ -14,18 +14,22 @@ class Listener:
     def __init__(self, connect: Callable[[], "Connection[Any]"], channel: str) -> None:
         self._connect, self._channel = connect, channel
         self._lock = threading.Lock()
+        self._selector = selectors.DefaultSelector()
         self._connection = self._listen()
         # Whatever was committed before anybody listened may be news.
         self._news = True
+        self._closed = False
 
     def heard(self) -> bool:
         """Whether anything was committed since the last time that this was asked; does not wait."""
         with self._lock:
+            if self._closed:
+                return False
             try:
                 self._drain()
             except psycopg.OperationalError:
                 # What was told while the connection was down is lost, so there may be news.
-                self._connection.close()
+                self._hang_up()
                 self._connection = self._listen()
                 self._news = True
             news, self._news = self._news, False
@@ -35,21 +39,31 @@ class Listener:
         """The same, but sleep until there are news or the time is up."""
         if self.heard():
             return True
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._connection.fileno(), selectors.EVENT_READ)
-            return bool(selector.select(timeout)) and self.heard()
+        return bool(self._selector.select(timeout)) and self.heard()
 
     def close(self) -> None:
         with self._lock:
-            self._connection.close()
+            if not self._closed:
+                self._closed = True
+                self._hang_up()
+                self._selector.close()
 
     def _drain(self) -> None:
         driver = self._connection.pgconn
         driver.consume_input()
+        # Until nothing is left: the end of a connection is only seen after its last words were read.
+        while self._selector.select(0):
+            driver.consume_input()
         while driver.notifies() is not None:
             self._news = True
+
+    def _hang_up(self) -> None:
+        for registered in list(self._selector.get_map().values()):
+            self._selector.unregister(registered.fileobj)
+        self._connection.close()
 
     def _listen(self) -> "Connection[Any]":
         connection = self._connect()
         connection.execute(SQL("LISTEN {}").format(Identifier(self._channel)))
+        self._selector.register(connection.fileno(), selectors.EVENT_READ)
         return connection
