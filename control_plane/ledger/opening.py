@@ -17,7 +17,7 @@ from .keyring import Keyring
 from .keys import host_key
 from .notes import Note, Signer
 from .proofs import TileTree
-from .recovery import recover_journals
+from .recovery import Recovered, recover_journals
 from .sealing import Authority
 from .sqlite_backend import SQLiteBackend
 from .witness import Witness, check_witness
@@ -79,13 +79,11 @@ class Opened:
         """Commit what dead writers left; the number of events that came back."""
         with _in_our_words("what dead writers left cannot be committed yet"):
             with self.home.locked():
-                found = recover_journals(self.home.journal, self.home.damaged, self.backend)
-            for writer, frames, damaged in found:
-                if frames or damaged:
-                    self._report(JournalRecovered(at=self.clock.now(), writer=writer, frames=frames, damaged=damaged))
+                found = recover_journals(self.home.journal, self.home.damaged, self.backend, self._report)
         return sum(frames for _, frames, _ in found)
 
-    def _report(self, recovered: JournalRecovered) -> None:
+    def _report(self, found: Recovered) -> None:
+        recovered = JournalRecovered(at=self.clock.now(), **found._asdict())
         state = self.catalogue.encode(recovered)
         while True:
             version = self.backend.stored_upto(STREAM) + 1

@@ -11,7 +11,7 @@ from ..errors import HomeReadOnly
 from .backend import Backend
 from .flock import lock
 from .journal import LOCK, remove_folder, settling
-from .scan import Frame, Scan
+from .scan import Scan
 from .segment import HEADER_BYTES
 
 _RUN = 2048
@@ -25,6 +25,12 @@ class Recovered(NamedTuple):
     damaged: int
 
 
+class _Fact(NamedTuple):
+    sequence: int
+    topic: str
+    state: bytes
+
+
 def join_body(topic: str) -> bytes:
     """What stands before the state in a journal's frame: one byte for the topic's length, the topic."""
     name = topic.encode()
@@ -33,6 +39,8 @@ def join_body(topic: str) -> bytes:
 
 def split_body(body: bytes) -> tuple[str, bytes]:
     end = 1 + body[0]
+    if len(body) < end:
+        raise ValueError("shorter than its topic")
     return body[1:end].decode(), body[end:]
 
 
@@ -61,18 +69,29 @@ def _recover(folder: Path, backend: Backend) -> Recovered:
     except OSError as fault:
         raise HomeReadOnly(f"the journal {folder} cannot be read", why=os.strerror(fault.errno or 0)) from None
     stored = backend.stored_upto(folder.name)
-    expected, gaps, runs = stored + 1, 0, list[list[Frame]]()
-    for frame in _frames(scans, stored):
-        if frame.sequence != expected or not runs or len(runs[-1]) == _RUN:
-            gaps += frame.sequence != expected
+    expected, gaps, runs = stored + 1, 0, list[list[_Fact]]()
+    for fact in _facts(scans, stored):
+        if fact.sequence != expected or not runs or len(runs[-1]) == _RUN:
+            gaps += fact.sequence != expected
             runs.append([])
-        runs[-1].append(frame)
-        expected = frame.sequence + 1
+        runs[-1].append(fact)
+        expected = fact.sequence + 1
     for run in runs:
-        pairs = [split_body(frame.body) for frame in run]
-        backend.insert(folder.name, run[0].sequence, [topic for topic, _ in pairs], [state for _, state in pairs])
+        backend.insert(folder.name, run[0].sequence, [fact.topic for fact in run], [fact.state for fact in run])
     # A gap is mostly a damaged place seen from the other side.
     return Recovered(folder.name, sum(map(len, runs)), max(gaps, sum(scan.damaged for scan in scans)))
+
+
+def _facts(scans: list[Scan], stored: int) -> Iterator[_Fact]:
+    for scan in sorted((scan for scan in scans if scan.used), key=lambda scan: scan.first):
+        for sequence, body in scan.frames():
+            try:
+                fact = _Fact(sequence, *split_body(body))
+            except ValueError:
+                scan.damaged += 1
+                continue
+            if sequence > stored:
+                yield fact
 
 
 def _used_bytes(path: Path) -> bytes:
@@ -80,13 +99,6 @@ def _used_bytes(path: Path) -> bytes:
     with path.open("rb") as file:
         header = file.read(HEADER_BYTES)
         return header + file.read() if header.strip(b"\0") else header
-
-
-def _frames(scans: list[Scan], stored: int) -> Iterator[Frame]:
-    for scan in sorted((scan for scan in scans if scan.used), key=lambda scan: scan.first):
-        for frame in scan.frames():
-            if frame.sequence > stored:
-                yield frame
 
 
 def _put_away(folder: Path, damaged: Path | None) -> None:

@@ -37,12 +37,14 @@ def acknowledged_file(home: Path) -> Path:
     return home.with_suffix(".acknowledged")
 
 
-def kill_round(home: Path, generator: random.Random, mode: str = "honest", longest: float = 0.12) -> None:
+def kill_round(home: Path, generator: random.Random, mode: str = "honest", longest: float = 0.08) -> None:
     """Let them write, and kill all of them at once; sometimes kill the recovery too."""
     writers = [spawn(home, mode) for _ in range(PROCESSES)]
     for writer in writers:
         await_ready(writer)
     kill_after(writers, generator.uniform(0.0, longest))
+    if generator.random() < 0.2:
+        kill_after([spawn(home, mode)], generator.uniform(0.1, 0.4))  # while it opens
     if generator.random() < 0.5:
         recovery = spawn(home, "recover")
         await_ready(recovery)

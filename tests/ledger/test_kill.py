@@ -9,7 +9,7 @@ from tests.ledger.killing import check_audit_is_green, check_nothing_doubled, ch
 
 SEED = 20_260_101
 # A log that grows over a few kills, then a new one: reading it all again each time would cost more than the kills.
-ROUNDS_A_HOME = 4
+ROUNDS_A_HOME = 2
 
 
 def kill_rounds(folder: Path, rounds: int, seed: int) -> None:
