@@ -32,15 +32,23 @@ class Output:
         if sys.stdout is not None:
             sys.stdout.write(text)
 
+    def bytes(self, content: bytes) -> None:
+        """Exactly these bytes on stdout."""
+        self.progress.clear()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(content)
+
     def say(self, *lines: str) -> None:
         """Words beside the result, on stderr."""
         self.progress.clear()
         if sys.stderr is not None:
             sys.stderr.write("".join(f"{line}\n" for line in lines))
 
-    def started(self, done: str, unit: str) -> Progress:
-        """Progress of long work, as in `verified` … `events`; seen on a terminal only."""
+    def started(self, done: str, unit: str, *, beside_result: bool = False) -> Progress:
+        """Progress of long work, as in `verified` … `events`; seen on a terminal only, and not between results."""
         terminal = is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
+        terminal = terminal and not (beside_result and is_terminal(sys.stdout))
         self.progress = TerminalProgress(sys.stderr, done, unit) if terminal else Silent(done, unit)
         return self.progress
 

@@ -1,5 +1,6 @@
 """Every example that --help shows is run as it stands."""
 
+import json
 import shlex
 import shutil
 from pathlib import Path
@@ -20,6 +21,7 @@ def desk(home: Home) -> Path:
     shutil.copy(home.recovery_key, "recovery.key")
     other = create_key(Path("other-host.key"), home.identity().origin).verifier
     Path("other-host.pub").write_text(str(other))
+    Path("control-plane.toml").write_text('[[arms]]\nname = "acme/one"\n[[arms]]\nname = "acme/two"\n')
     return Path.cwd()
 
 
@@ -29,6 +31,9 @@ BEFORE = {"ledger revoke-key": "control-plane ledger key admit other-host.pub"}
 
 @pytest.mark.parametrize(("name", "example"), EXAMPLES, ids=[example for _, example in EXAMPLES])
 def test_the_example_works(name: str, example: str, desk: Path, run: Run) -> None:
+    if "$DECISION" in example:
+        advised = run("advise", "--task-type", "code.fix", "--json")
+        example = example.replace("$DECISION", json.loads(advised.out)["decision_id"])
     for line in filter(None, (BEFORE.get(name), example)):
         program, *words = shlex.split(line)
         assert program == "control-plane"

@@ -111,6 +111,38 @@ def prove(arguments: argparse.Namespace, out: Output) -> int:
 
 
 @command(
+    "ledger export",
+    "print or write the whole log in a format that others read",
+    "control-plane ledger export --format jsonl",
+    "control-plane ledger export --format tiles --out tiles",
+    "control-plane ledger export --format archive --out ledger.tar.gz",
+    arguments=[
+        argument("--format", choices=("jsonl", "tiles", "archive"), default="jsonl", help="JSON lines is the default"),
+        argument("--out", metavar="PATH", help="a file; a folder for tiles; stdout without it (JSON lines only)"),
+    ],
+)
+def export(arguments: argparse.Namespace, out: Output) -> int:
+    from pathlib import Path
+
+    from ..exporting import EXPORTS, export_jsonl
+    from ..homes import reading, recovered
+
+    if arguments.out is None and arguments.format != "jsonl":
+        raise BadInput(f"--format {arguments.format} needs --out", why="it is more than a stream of lines")
+    with reading(arguments) as opened:
+        recovered(opened, out)
+        code = checked(opened, out)
+        if arguments.out is None:
+            export_jsonl(opened, out.bytes, out.started("exported", "events", beside_result=True))
+            return code
+        path = Path(arguments.out)
+        events = EXPORTS[arguments.format](opened, path, out.started("exported", "events"))
+    facts = {"format": arguments.format, "out": str(path), "events": events}
+    out.answer(facts, pairs([("events", f"{events:,}"), ("out", str(path))]))
+    return code
+
+
+@command(
     "ledger witness",
     "show what the witness saw, and whether the log still contains it",
     "control-plane ledger witness",

@@ -1,0 +1,62 @@
+"""`explain` decides once more what was decided, and says why it came out so."""
+
+import argparse
+from typing import Any
+
+from ..command import argument, command
+from ..printing import Output, pairs, table
+
+_MOST = 10
+
+
+@command(
+    "explain",
+    "why a decision came out as it did, and what would have changed it",
+    "control-plane explain $DECISION",
+    arguments=(argument("decision", metavar="ID", help="the decision, as `advise` printed it"),),
+)
+def explain(arguments: argparse.Namespace, out: Output) -> int:
+    import msgspec
+
+    from ..planes import deciding
+
+    with deciding(arguments, out) as plane:
+        facts: dict[str, Any] = msgspec.to_builtins(plane.explain(arguments.decision))
+    out.answer(facts, _lines(facts))
+    return 0 if facts["repeated"] else 1
+
+
+def _lines(facts: dict[str, Any]) -> list[str]:
+    rows = [
+        (
+            ("→ " if row["arm"] == facts["arm"] else "  ") + row["arm"],
+            f"{row['success']:.2f} ±{row['error']:.2f}",
+            f"{row['runs']:.0f}",
+            f"{row['value']:.3f}",
+            f"−{row['cost']:.4f}",
+            f"{row['adjustment']:+.3f}",
+            f"{row['score']:.3f}",
+            f"{row['chance']:.1%}",
+        )
+        for row in facts["contenders"][:_MOST]
+    ]
+    heads = ("  arm", "success", "runs", "worth $", "cost $", "tail, fit $", "score $", "chance")
+    more = len(facts["contenders"]) - _MOST
+    told = [("why", " · ".join(facts["reasons"]))]
+    if facts["flip"]:
+        told.append(("flip", f"{facts['flip']['arm']} {facts['flip']['change']}"))
+    told += [("left out", f"{name}: {reason}") for name, reason in facts["filtered"]]
+    told += [("bypassed", name) for name in facts["bypassed"]]
+    told += [
+        ("strategy", facts["strategy"]),
+        ("repeated", "yes, to the same path" if facts["repeated"] else "NO: the log leads elsewhere today"),
+        ("proof", f"position {facts['position']:,}, decided at {facts['ledger_position']:,}, seed {facts['seed']}"),
+        ("policy", facts["policy_hash"]),
+        ("path", facts["path_hash"]),
+    ]
+    return [
+        *table(heads, rows, right=range(1, 8)),
+        *([f"  … and {more} more"] if more > 0 else []),
+        "",
+        *pairs(told),
+    ]

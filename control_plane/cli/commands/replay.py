@@ -1,0 +1,35 @@
+"""`replay` decides every recorded decision again, from the log alone."""
+
+import argparse
+
+from ..command import argument, command
+from ..printing import Output
+
+
+@command(
+    "replay",
+    "decide every recorded decision again, and compare",
+    "control-plane replay",
+    arguments=(
+        argument("--from", dest="since", type=int, default=1, metavar="N", help="the first position"),
+        argument("--to", dest="until", type=int, metavar="N", help="the last position"),
+    ),
+)
+def replay(arguments: argparse.Namespace, out: Output) -> int:
+    from ..planes import deciding
+
+    with deciding(arguments, out) as plane:
+        found = plane.replay(arguments.since, arguments.until)
+    facts = {
+        "decisions": found.decisions,
+        "matched": found.matched,
+        "parity": found.parity,
+        "mismatches": [
+            {"position": one.position, "decision": one.decision, "recorded": one.recorded, "replayed": one.replayed}
+            for one in found.mismatches
+        ],
+    }
+    lines = [f"{found.matched:,} of {found.decisions:,} decisions repeat to the same path: {found.parity:.2%}"]
+    lines += [f"  position {one.position:,}: {one.decision}" for one in found.mismatches]
+    out.answer(facts, lines)
+    return 0 if found.matched == found.decisions else 1
