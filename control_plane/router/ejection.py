@@ -70,9 +70,9 @@ def probes(breakers: Breakers, arms: Arms, now: float) -> list[str]:
     """The arms that may be probed now, the likeliest to answer first: a provider is best tried by a healthy arm."""
     able = [arm for arm in _deadlines(breakers, arms) if may_probe(breakers, arm, arms[arm], now)]
 
-    def sickness(arm: str) -> tuple[bool, int, str]:
+    def sickness(arm: str) -> tuple[int, str]:
         own = breakers.arms.get(arm)
-        return (own is not None and own.state != "closed", 0 if own is None else own.consecutive, arm)
+        return 0 if own is None else own.consecutive, arm
 
     return sorted(able, key=sickness)
 

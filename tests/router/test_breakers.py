@@ -141,6 +141,15 @@ def test_opening_again_never_shortens_the_deadline():
     assert (longer.frm, longer.to, longer.until) == ("open", "open", 403.0)
 
 
+@pytest.mark.requirement("ROUTER-31")
+def test_a_deadline_once_set_holds_when_the_next_opening_comes_from_a_clock_that_is_behind():
+    breaker = opened(now=100.0)
+    until = breaker.until
+    probe_started(breaker, until)
+    observe_result(breaker, until, True)
+    assert fail(breaker, until - 30.0, times=POLICY.consecutive).until == until
+
+
 @pytest.mark.requirement("ROUTER-37")
 def test_the_wait_doubles_up_to_a_cap_with_a_jitter_that_only_shortens():
     breaker, waits = opened(now=0.0), []

@@ -76,14 +76,15 @@ def test_after_the_cooldown_one_probe_goes_and_its_success_ends_the_bypass():
 
 
 @pytest.mark.requirement("ROUTER-10")
-def test_a_failed_probe_bypasses_again_for_longer_up_to_the_cap():
-    health, waits = bypassed(), []
-    for _ in range(6):
+@pytest.mark.parametrize(("growth", "expected"), [(2.0, [0.4, 0.8, 0.8, 0.8]), (3.0, [0.6, 0.8, 0.8, 0.8])])
+def test_a_failed_probe_bypasses_again_for_longer_up_to_the_cap(growth, expected):
+    health, waits, policy = bypassed(), [], HealthPolicy(growth=growth)
+    for _ in expected:
         now = health.bypass_until
         assert probe_started(health, now)
-        assert failed(health, now, "hung")
+        assert failed(health, now, "hung", policy)
         waits.append(round(health.bypass_until - now, 6))
-    assert waits == [0.4, 0.8, 0.8, 0.8, 0.8, 0.8]
+    assert waits == expected
 
 
 def test_a_lost_probe_does_not_block_for_ever():
