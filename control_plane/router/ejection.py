@@ -68,7 +68,15 @@ def may_probe(breakers: Breakers, arm: str, provider: str | None, now: float) ->
 
 def probes(breakers: Breakers, arms: Arms, now: float) -> list[str]:
     """The arms that may be probed now, the likeliest to answer first: a provider is best tried by a healthy arm."""
-    able = [arm for arm in _deadlines(breakers, arms) if may_probe(breakers, arm, arms[arm], now)]
+    own, shared = (
+        {name: breaker_may_probe(breaker, now) for name, breaker in kept.items() if breaker.state != "closed"}
+        for kept in (breakers.arms, breakers.providers)
+    )
+    able = [
+        arm
+        for arm, provider in arms.items()
+        if (arm in own or provider in shared) and own.get(arm, True) and shared.get(provider or "", True)
+    ]
 
     def sickness(arm: str) -> tuple[int, str]:
         own = breakers.arms.get(arm)

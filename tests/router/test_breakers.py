@@ -276,6 +276,8 @@ def test_invariants_of_any_history(history, share):
         assert len(out) <= share * len(ARMS)
         assert all(not is_closed(breakers, name, ARMS[name]) for name in out)
         assert sorted(last_resort(breakers, ARMS)) == arm_names
+        able = {name for name in ARMS if arm_may_probe(breakers, name, ARMS[name], now)}
+        assert set(probes(breakers, ARMS, now)) == able
         assert msgspec.msgpack.decode(msgspec.msgpack.encode(breakers), type=Breakers) == breakers
 
 
