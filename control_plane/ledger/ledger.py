@@ -40,7 +40,7 @@ class Ledger:
         threaded: bool = True,
     ) -> None:
         self.catalogue, self.clock = catalogue, clock
-        self._backend, self._journal = backend, journal
+        self._opened, self._journal = backend, journal
         self._synchronous = not (buffered and threaded)
         self._announcer = Announcer(self._listener_failed)
         target = Target(
@@ -56,9 +56,15 @@ class Ledger:
             self._committer.start()
         shutdown.watch(self)
 
+    @property
+    def _backend(self) -> Backend:
+        self._journal.check()
+        return self._opened
+
     def record(self, event: Event) -> None:
         """The hot road: into the journal and back in a microsecond; committed within the flush interval."""
-        self._writers[event.TOPIC](self.catalogue.encode(event))
+        state = self.catalogue.encode(event)
+        self._writers[event.TOPIC](state)
 
     def writer(self, kind: type[Event]) -> Callable[[bytes], None]:
         """The hot road for one kind of fact whose state is encoded already."""
@@ -162,7 +168,7 @@ class Ledger:
             # A commit that hangs still reads the journal; both are then left to the end of the process.
             if self._committer.stopped:
                 self._journal.close()
-                self._backend.close()
+                self._opened.close()
 
     def _insert(self, stream: str, version: int, topics: list[str], states: list[bytes]) -> int:
         """Insert, and look whether it was stored after all when the attempt ended in doubt."""
