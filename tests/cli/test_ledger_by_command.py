@@ -1,7 +1,11 @@
 """What an operator and an auditor see of a ledger."""
 
+import base64
+import json
 import shutil
 import sqlite3
+import tarfile
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,7 @@ from control_plane.ledger.home import Home
 from control_plane.ledger.journal import Journal
 from control_plane.ledger.notes import Note, Verifier
 from control_plane.ledger.opening import Opened
+from control_plane.ledger.proofs import root_from_inclusion
 from tests.cli.conftest import CATALOGUE, Run, grow
 
 
@@ -227,3 +232,78 @@ def test_journal_tells_running_writers_from_dead_ones_and_counts_what_waits(home
     assert len(run("ledger", "journal").out.splitlines()) == 3
     assert run("ledger", "verify", "--json").json()["position"] == 3 + 4 + 1
     running.close()
+
+
+@pytest.mark.requirement("LEDGER-83")
+def test_prove_prints_a_proof_that_leads_from_the_event_to_the_checkpoint(home: Home, run: Run) -> None:
+    proof = run("ledger", "prove", "2").out
+    head, _, note = proof.partition("\n\n")
+    assert head.splitlines()[:2] == ["c2sp.org/tlog-proof@v1", "index 1"]
+    assert note == run("ledger", "checkpoint").out
+    leaf = base64.b64decode(json.loads(run("ledger", "export").out.splitlines()[1])["leaf"])
+    path = [base64.b64decode(line) for line in head.splitlines()[2:]]
+    root = root_from_inclusion(sha256(b"\0" + leaf).digest(), 1, 3, path)
+    assert base64.b64encode(root).decode() == run("ledger", "head", "--json").json()["root"]
+    assert run("ledger", "prove", "2", "--json").json() == {"position": 2, "proof": proof}
+
+
+def test_prove_refuses_an_event_that_was_changed(home: Home, run: Run) -> None:
+    change(home, "UPDATE stored_events SET state = x'7b7d' WHERE rowid = 2")
+    ran = run("ledger", "prove", "2", "--json")
+    assert (ran.code, ran.out, ran.error()["code"]) == (1, "", "proof.invalid")
+
+
+@pytest.mark.requirement("LEDGER-84")
+def test_export_prints_each_event_with_its_leaf(home: Home, run: Run) -> None:
+    ran = run("ledger", "export", "--format", "jsonl")
+    assert (ran.code, ran.err) == (0, "")
+    lines = [json.loads(line) for line in ran.out.splitlines()]
+    assert [line["position"] for line in lines] == [1, 2, 3]
+    assert set(lines[1]) == {"position", "stream", "version", "topic", "time", "data", "leaf"}
+    assert base64.b64decode(lines[1]["leaf"]).endswith(b'test.seen{"at": 1.5, "n": 1}')
+    assert run("ledger", "export", "--out", "log.jsonl", "--json").json() == {
+        "format": "jsonl", "out": "log.jsonl", "events": 3,
+    }  # fmt: skip
+    assert Path("log.jsonl").read_text() == ran.out
+
+
+@pytest.mark.requirement("LEDGER-85")
+def test_export_writes_tiles_into_a_folder_and_the_same_into_one_file(home: Home, run: Run) -> None:
+    assert run("ledger", "export", "--format", "tiles", "--out", "tiles").code == 0
+    tiles = {
+        path.relative_to("tiles").as_posix(): path.read_bytes() for path in Path("tiles").rglob("*") if path.is_file()
+    }
+    assert set(tiles) == {"checkpoint", "tile/0/000.p/3", "tile/entries/000.p/3"}
+    assert tiles["checkpoint"].decode() == run("ledger", "checkpoint").out
+    for name in ("a.tar.gz", "b.tar.gz"):
+        assert run("ledger", "export", "--format", "archive", "--out", name).code == 0
+    with tarfile.open("a.tar.gz") as archive:
+        packed = {entry.name: archive.extractfile(entry).read() for entry in archive}
+    assert packed == tiles
+    assert Path("a.tar.gz").read_bytes() == Path("b.tar.gz").read_bytes()
+    assert sorted(path.name for path in Path.cwd().iterdir()) == ["a.tar.gz", "b.tar.gz", "tiles"]
+
+
+def test_a_broken_export_leaves_nothing_under_its_name(home: Home, run: Run) -> None:
+    Path("old.jsonl").write_text("old")
+    change(home, "DELETE FROM stored_events WHERE rowid = 2")
+    for name in ("old.jsonl", "new.jsonl", "new.tar.gz"):
+        form = "archive" if name.endswith("gz") else "jsonl"
+        ran = run("ledger", "export", "--format", form, "--out", name, "--json")
+        assert (ran.code, ran.error()["code"]) == (1, "ledger.damaged")
+    assert [(path.name, path.read_text()) for path in Path.cwd().iterdir()] == [("old.jsonl", "old")]
+
+
+@pytest.mark.parametrize(
+    "words", [("--format", "tiles"), ("--format", "archive"), ("--out", "nowhere/x"), ("--out", "."),
+              ("--format", "tiles", "--out", "/dev/null")]
+)  # fmt: skip
+def test_an_export_to_an_impossible_place_is_a_coded_error(home: Home, run: Run, words: tuple[str, ...]) -> None:
+    ran = run("ledger", "export", *words, "--json")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.error()["code"] != "internal"
+
+
+def test_an_export_to_a_device_is_written_as_it_is(home: Home, run: Run) -> None:
+    assert run("ledger", "export", "--out", "/dev/null", "--json").json()["events"] == 3
+    assert Path("/dev/null").is_char_device()
