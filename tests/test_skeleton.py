@@ -117,6 +117,22 @@ def test_make_test_installs_what_it_needs_and_passes_every_gate() -> None:
     assert "apt" not in steps
 
 
+@pytest.mark.requirement("LEDGER-03")
+def test_make_advise_installs_and_gives_advice_with_its_explanation(tmp_path: Path) -> None:
+    *steps, last = recipe("advise").strip().splitlines()
+    assert sum("pip install" in step for step in steps) == 2
+    program, *arguments = last.split()
+    assert program.endswith("bin/python")
+    given = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    told = subprocess.run(
+        [sys.executable, *arguments], cwd=tmp_path, env=given, capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 0, told.stderr
+    assert re.search(r"^→ \S+", told.stdout)
+    assert re.search(r"^ +why +\S+", told.stdout, re.MULTILINE)
+    assert (tmp_path / ".opencode" / "control-plane" / "ledger.db").exists()
+
+
 @pytest.mark.requirement("LEDGER-05")
 def test_ci_runs_make_test_without_asking_anybody() -> None:
     script = PROJECT / ".ci" / "run"
