@@ -12,7 +12,7 @@ from typing import Any
 import anyio.to_thread
 import msgspec
 
-from .cadence import Poll
+from .cadence import Entry, Poll
 from .clock import Clock
 from .errors import LedgerClosed
 from .flags import Flags, read_flags
@@ -162,6 +162,10 @@ class ControlPlane:
         """Decide every recorded decision again from the log alone, and compare the paths."""
         self.flush()
         return History(self.ledger).replay(since, until)
+
+    def cadence(self) -> tuple[Entry, ...]:
+        """Every recurring piece of work of this plane."""
+        return self._watch.list()
 
     def stats(self) -> Stats:
         return stats_of(self.folder.state(ROUTER), self._router.care, self.ledger.clock.now())

@@ -24,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = end.code if isinstance(end.code, int) else faults.BAD_USAGE
     except KeyboardInterrupt:
         code = faults.interrupted(out)
+        faults.forget_stdout()
     except BrokenPipeError:
         code = faults.SILENT_PIPE
         faults.forget_stdout()

@@ -12,7 +12,7 @@ from .ejection import Breakers, probe_started, record
 from .events import AdviceGiven, BreakerMoved, CatalogueDeclared, ResultRecorded, StrategyFailed, StrategyRecovered
 from .posterior import Beliefs, learn
 from .running import Running, began, elapsed_ms, ended
-from .tails import Tail, observe, penalty
+from .tails import Tail, aim, observe, penalty
 from .terms import NOT_THE_ARM, Arm, Policy
 
 # Decisions whose outcome can still be corrected, or recognised as a repeat.
@@ -103,6 +103,8 @@ def run_key(decision: str) -> str:
 def _declare(state: RouterState, event: CatalogueDeclared) -> None:
     state.arms = {arm.name: arm for arm in event.arms}
     state.policy = event.policy
+    for tail in state.tails.values():
+        aim(tail, event.policy.tail)
     state.declared = event.declared
     state.epoch += 1
 
@@ -122,7 +124,12 @@ def _give(state: RouterState, event: AdviceGiven) -> None:
         provider = state.arms[event.arm].provider if event.arm in state.arms else None
         policy = state.policy.breaker
         process = event.decision.split("-", 2)[1]
-        _move(state, event.at, process, probe_started(state.breakers, event.arm, provider, event.at, policy=policy))
+        _move(
+            state,
+            event.at,
+            process,
+            probe_started(state.breakers, event.arm, provider, event.at, run_key(event.decision), policy=policy),
+        )
 
 
 def _record(state: RouterState, event: ResultRecorded) -> None:
@@ -168,6 +175,7 @@ def _observe(state: RouterState, event: ResultRecorded, outcome: Outcome, played
         tail = state.tails.get(played)
         if tail is None:
             tail = state.tails[played] = Tail()
+            aim(tail, state.policy.tail)
         censored = outcome.error in ("timeout", "cancelled")
         observe(tail, event.at, outcome.latency_ms, outcome.ttft_ms, censored)
         heard = state.heard[played] = state.heard.get(played, 0) + 1
@@ -177,6 +185,7 @@ def _observe(state: RouterState, event: ResultRecorded, outcome: Outcome, played
     moves = record(
         state.breakers, played, arm.provider if arm is not None else None, event.at, outcome.truth, event.error,
         event.retry_after_s, policy=state.policy.breaker,
+        decision=None if event.decision is None else run_key(event.decision),
     )  # fmt: skip
     _move(state, event.at, event.process, moves)
 

@@ -1,0 +1,108 @@
+"""A plane from opening to closing: one writer or several, followed, snapshotted, and never in the way."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from control_plane import ControlPlane, Task
+from control_plane.cadence import Cadence
+from tests.plane.conftest import ARMS
+
+FIX = Task(type="code.fix", repo="acme/api")
+
+
+def until(met, moments: int = 500) -> bool:
+    """Look again a few times; the plane's own polls decide when it is time."""
+    pause = threading.Event()
+    return any(met() or pause.wait(0.01) for _ in range(moments)) or met()
+
+
+@pytest.mark.requirement("LEDGER-75")
+def test_what_another_process_commits_is_folded_here(open_plane, tmp_path: Path):
+    here = open_plane(background=True)
+    script = (
+        "import sys; from control_plane import *\n"
+        "with ControlPlane.open(sys.argv[1], catalogue=[Arm('acme/cheap')], background=False) as plane:\n"
+        "    plane.record_result(arm='acme/cheap', success=True)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "home")], check=True, timeout=60)
+    assert until(lambda: "acme/cheap" in here.stats().arms)
+
+
+@pytest.mark.requirement("ROUTER-46")
+def test_every_recurring_work_of_a_plane_is_one_schedulers(open_plane):
+    plane = open_plane(background=True)
+    assert isinstance(plane._watch._cadence, Cadence)
+    assert {entry.owner for entry in plane.cadence()} == {"ledger", "projections"}
+    names = {thread.name for thread in threading.enumerate()}
+    assert {"control-plane-watch", "control-plane-committer"} <= names
+    plane.close()
+    assert not any(name.startswith("control-plane") for name in (thread.name for thread in threading.enumerate()))
+
+
+def test_a_plane_opens_from_its_snapshot_and_decides_as_without(open_plane, tmp_path: Path):
+    plane = open_plane()
+    for n in range(300):
+        plane.record_result(plane.advise(FIX).decision_id, success=n % 3 == 0, cost_usd=0.01, latency_ms=900)
+    plane.close()
+    snapshots = list((tmp_path / "home" / "snapshots").glob("*.snapshot"))
+    assert snapshots
+    quick = open_plane()
+    known = quick.stats()
+    quick.close()
+    for snapshot in (tmp_path / "home" / "snapshots").iterdir():
+        snapshot.unlink()
+    slow = open_plane().stats()
+    assert (known.arms, known.results, known.tail_penalties) == (slow.arms, slow.results, slow.tail_penalties)
+
+
+def test_a_home_that_is_left_open_is_flushed_at_the_end_of_its_process(tmp_path: Path):
+    script = (
+        "import sys; from control_plane import *\n"
+        "plane = ControlPlane.open(sys.argv[1], catalogue=[Arm('acme/cheap')])\n"
+        "plane.record_result(arm='acme/cheap', success=True)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "home")], check=True, timeout=60)
+    assert not list((tmp_path / "home" / "journal").iterdir())
+    with ControlPlane.open(tmp_path / "home", catalogue=ARMS, background=False) as plane:
+        assert plane.stats().results == 1
+
+
+def test_a_failure_to_open_leaves_nothing_running(tmp_path: Path):
+    (tmp_path / "home").write_text("a file")
+    with pytest.raises(Exception, match="not a folder"):
+        ControlPlane.open(tmp_path / "home", catalogue=ARMS)
+    assert not any(thread.name.startswith("control-plane") for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"), [("OPENCODE_ROUTER_BUFFERED_STATS", "false"), ("OPENCODE_SYNC_IO_FALLBACK", "true")]
+)
+@pytest.mark.requirement("LEDGER-65", "LEDGER-66")
+def test_unbuffered_each_call_is_in_the_ledger_before_it_returns(open_plane, monkeypatch, flag, value):
+    monkeypatch.setenv(flag, value)
+    plane = open_plane()
+    for n in range(5):
+        before = plane.ledger.size()
+        plane.record_result(plane.advise(FIX).decision_id, success=True, cost_usd=n)
+        assert plane.ledger.size() == before + 2
+        assert not plane.ledger.backlog
+
+
+def test_a_decision_id_outlives_a_rotation_of_the_signing_key(open_plane, tmp_path: Path):
+    plane = open_plane()
+    advice = plane.advise(FIX)
+    plane.close()
+    command = [sys.executable, "-m", "control_plane", "ledger", "rotate-key", "--home", str(tmp_path / "home")]
+    subprocess.run(command, check=True, timeout=60, capture_output=True)
+    again = open_plane()
+    again.record_result(advice.decision_id, success=True)
+    again.flush()
+    assert again.stats().results == 1
+
+
+def test_a_cadence_list_names_every_poll(open_plane):
+    assert {entry.name for entry in open_plane().cadence()} == {"follow-others", "witness", "snapshot"}
