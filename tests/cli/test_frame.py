@@ -14,7 +14,7 @@ import pytest
 from control_plane.cli import command, main, parsing, printing, progress
 from control_plane.errors import ControlPlaneError, LedgerDamaged
 from control_plane.ledger.home import Home
-from tests.cli.conftest import Ran, Run
+from tests.cli.conftest import Ran, Run, grow
 
 PROGRAM = (sys.executable, "-m", "control_plane")
 HEAVY = {"msgspec", "cryptography", "sqlite3", "eventsourcing", "rich", "pydantic_settings", "anyio", "json", "asyncio"}
@@ -224,6 +224,20 @@ def test_an_interrupt_exits_130_and_says_what_was_done(run: Run, monkeypatch: py
     ran = run("ledger", "head")
     assert ran.code == 130
     assert ran.err == "interrupted\n  why   verified 1,200 of 5,000 events [interrupted]\n"
+
+
+def test_an_interrupt_ends_a_running_export_that_nobody_reads(home: Home) -> None:
+    grow(home, 2000)
+    process = subprocess.Popen([*PROGRAM, "ledger", "export"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    # One byte says that it writes; the rest fills the pipe and holds it up.
+    assert os.read(process.stdout.fileno(), 1) == b"{"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert process.stderr.read().splitlines()[-1].endswith(b"[interrupted]")
+    process.stdout.close()
+    process.stderr.close()
 
 
 def test_version_is_printed_and_nothing_else(run: Run) -> None:
