@@ -15,7 +15,8 @@ ControlPlaneError
 │   ├── Rollback                 ledger.rollback    an older copy than the witness saw
 │   ├── UnknownTopic             ledger.unknown-topic
 │   ├── BadEvent                 ledger.bad-event
-│   └── EventTooLarge            ledger.event-too-large
+│   ├── EventTooLarge            ledger.event-too-large
+│   └── ArchiveRefused           ledger.archive-refused
 ├── JournalError                 journal.*
 │   ├── JournalFull              journal.full
 │   └── Forked                   journal.forked
@@ -103,6 +104,10 @@ class BadEvent(LedgerError):
 
 class EventTooLarge(LedgerError):
     code = "ledger.event-too-large"
+
+
+class ArchiveRefused(LedgerError):
+    code = "ledger.archive-refused"
 
 
 class JournalError(ControlPlaneError):

@@ -1,7 +1,7 @@
 """Signed recorders for SQLite, on the plug points of `eventsourcing`."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate, chain
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteCursor, SQLiteProcessRecorder
 
 from ..errors import LedgerDamaged
+from . import archived
 from .facts import KeysChanged
 from .leaf import leaf_bytes
 from .merkle import Tile, leaf_hash
@@ -31,6 +32,7 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS tiles (level INTEGER, number INTEGER, hashes BLOB NOT NULL, "
     "PRIMARY KEY (level, number)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS checkpoints (size INTEGER PRIMARY KEY, note TEXT NOT NULL)",
+    *archived.TABLES,
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA}",
 )
@@ -57,17 +59,31 @@ class SignedSQLiteApplicationRecorder(SQLiteApplicationRecorder):
     def construct_create_table_statements(self) -> list[str]:
         return [statement.format(table=self.events_table_name) for statement in _TABLES]
 
-    def insert_run(self, stream: str, first_version: int, topics: Sequence[str], states: Sequence[bytes]) -> int:
-        """Store consecutive versions of one stream in one statement; the position of the first."""
+    def insert_run(
+        self,
+        stream: str,
+        first_version: int,
+        topics: Sequence[str],
+        states: Sequence[bytes],
+        *,
+        beside: Callable[[SQLiteCursor], None] | None = None,
+    ) -> int:
+        """Store consecutive versions of one stream in one statement; the position of the first.
+
+        What `beside` does happens in the same transaction.
+        """
         tails = leaf_tails(topics, states)
         hashes, packed, layout = tail_hashes(stream, first_version, tails), b"".join(tails), _layout(topics, tails)
         with self.datastore.transaction(commit=True) as cursor:
             store, head = self._end(cursor)
+            archived.refuse_archived(cursor, [(stream, first_version, first_version + len(states) - 1)])
             first = head.frontier.size + 1
             cursor.execute(
                 _INSERT_RUN.format(table=self.events_table_name), (first, stream, first_version, packed, layout)
             )
             self.datastore.sealer.seal(store, head, hashes)
+            if beside is not None:
+                beside(cursor)
         return first
 
     def _insert_events(self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
@@ -78,6 +94,7 @@ class SignedSQLiteApplicationRecorder(SQLiteApplicationRecorder):
             rows.append((position, stream, event.originator_version, event.topic, event.state))
             hashes.append(leaf_hash(leaf_bytes(stream, event.originator_version, event.topic, event.state)))
         if rows:
+            archived.refuse_archived(c, [(row[1], row[2], row[2]) for row in rows])
             c.executemany(f"INSERT INTO {self.events_table_name} VALUES (?, ?, ?, ?, ?)", rows)
             self.datastore.sealer.seal(store, head, hashes)
         return [row[0] for row in rows]

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from ..errors import ForeignHome, HomeReadOnly, LedgerUnavailable, NewerHome
+from . import archived
+from .archived import ArchivedRows, Retired
 from .backend import Row
 from .sealing import Authority, Sealer, TreeStore
 from .sqlite import APPLICATION_ID, SCHEMA, SignedSQLiteApplicationRecorder, SignedSQLiteDatastore, SQLiteTree
 
 LOCK_TIMEOUT = 15
 _COLUMNS = "SELECT rowid, originator_id, originator_version, topic, state FROM stored_events"
+_AFTER = f"{_COLUMNS} WHERE rowid > ? ORDER BY rowid LIMIT ?"
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -46,6 +49,7 @@ class SQLiteBackend:
         self._recorder = SignedSQLiteApplicationRecorder(self._datastore)
         if create:
             self._recorder.create_table()
+        self._archived = ArchivedRows(path.with_name("archive"))
         self._reader = _connect(path)
         self._read_lock = threading.RLock()
         self._data_version = -1
@@ -56,18 +60,25 @@ class SQLiteBackend:
     @_reading
     def stored_upto(self, reader: sqlite3.Connection, stream: str) -> int:
         found = reader.execute("SELECT MAX(originator_version) FROM stored_events WHERE originator_id = ?", (stream,))
-        return found.fetchone()[0] or 0
+        return found.fetchone()[0] or self._archived.stored_upto(reader, stream)
 
     @_reading
     def rows(self, reader: sqlite3.Connection, after: int, limit: int) -> list[Row]:
-        found = reader.execute(f"{_COLUMNS} WHERE rowid > ? ORDER BY rowid LIMIT ?", (after, limit))
-        return found.fetchall()
+        found = reader.execute(_AFTER, (after, limit)).fetchall()
+        if not found or found[-1][0] == after + len(found):
+            return found
+        # Where the table has gaps, the archive may have the rest.
+        through = self._archived.through(reader)
+        if through <= after:
+            return found
+        rows = self._archived.rows(after + 1, min(limit, through - after))
+        return rows + reader.execute(_AFTER, (through, limit - len(rows))).fetchall()
 
     @_reading
     def row_of(self, reader: sqlite3.Connection, stream: str, version: int) -> Row | None:
         found = reader.execute(f"{_COLUMNS} WHERE originator_id = ? AND originator_version = ?", (stream, version))
         row = found.fetchone()
-        return Row(*row) if row else None
+        return Row(*row) if row else self._archived.row_of(reader, stream, version)
 
     @_reading
     def own_rows(self, reader: sqlite3.Connection) -> list[Row]:
@@ -77,6 +88,35 @@ class SQLiteBackend:
     @_reading
     def size(self, reader: sqlite3.Connection) -> int:
         return reader.execute("SELECT MAX(rowid) FROM stored_events").fetchone()[0] or 0
+
+    @_reading
+    def archived_through(self, reader: sqlite3.Connection) -> int:
+        """Up to which position events have left the database."""
+        return self._archived.through(reader)
+
+    @_reading
+    def live_bytes(self, reader: sqlite3.Connection) -> int:
+        """What the database would weigh without its free pages."""
+        pages, free, width = (
+            reader.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * width)
+
+    def retire(self, moved: Retired, stream: str, version: int, topic: str, state: bytes) -> int:
+        """Let go of rows that the archive holds, and say so in the log: both or neither."""
+        return self._recorder.insert_run(
+            stream, version, [topic], [state], beside=lambda cursor: archived.retire(cursor, moved)
+        )
+
+    def compact(self) -> bool:
+        """Give free pages back to the disk; False when others are too busy with the database."""
+        try:
+            with contextlib.closing(sqlite3.connect(_uri(self._path), uri=True, timeout=LOCK_TIMEOUT)) as connection:
+                connection.execute("VACUUM")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.OperationalError:
+            return False
+        return True
 
     @contextlib.contextmanager
     def tree(self) -> Iterator[TreeStore]:
