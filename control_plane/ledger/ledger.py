@@ -161,10 +161,10 @@ class Ledger:
         """Commit what is left; raises when that is impossible, and leaves it in the journal for the next process."""
         if self._journal.closed:
             return
-        shutdown.forget(self)
         try:
             self._committer.close()
         finally:
+            shutdown.forget(self)
             # A commit that hangs still reads the journal; both are then left to the end of the process.
             if self._committer.stopped:
                 self._journal.close()

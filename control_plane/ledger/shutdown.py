@@ -38,12 +38,6 @@ def forget(ledger: Flushed) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def flush_all() -> None:
-    for ledger in list(_watched):
-        with contextlib.suppress(ControlPlaneError):
-            ledger.flush(PATIENCE)
-
-
 @atexit.register
 def _close_all() -> None:
     for ledger in list(_watched):
@@ -55,13 +49,16 @@ def _flush_and_die(number: int, _: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)
     try:
         # The interrupted thread may hold the locks that a flush needs, so another one has to wait for it.
-        _thread.start_new_thread(_last_flush, (number,))
+        _thread.start_new_thread(_last_flush, (number, list(_watched)))
     except RuntimeError:
         os.kill(os.getpid(), number)
 
 
-def _last_flush(number: int) -> None:
+def _last_flush(number: int, ledgers: list[Flushed]) -> None:
     try:
-        flush_all()
+        for ledger in ledgers:
+            # One that was closed in the meantime has been flushed.
+            with contextlib.suppress(ControlPlaneError):
+                ledger.flush(PATIENCE)
     finally:
         os.kill(os.getpid(), number)
