@@ -67,12 +67,16 @@ def _begun(database: Path) -> bool:
     """Whether a signed log is there already; raises when an unsigned one is."""
     if not database.exists():
         return False
-    with contextlib.closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        application = connection.execute("PRAGMA application_id").fetchone()[0]
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if application != APPLICATION_ID and "stored_events" in tables:
-            raise ForeignHome(
-                f"{database} holds events that were not signed",
-                cure="name another SQLITE_DBNAME, and copy the old events into it through the application",
-            )
-        return "checkpoints" in tables and bool(connection.execute("SELECT 1 FROM checkpoints LIMIT 1").fetchone())
+    try:
+        with contextlib.closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            application = connection.execute("PRAGMA application_id").fetchone()[0]
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            signed = "checkpoints" in tables and connection.execute("SELECT 1 FROM checkpoints").fetchone()
+    except sqlite3.DatabaseError as fault:
+        raise ForeignHome(f"{database} is not a database that can be read", why=str(fault)) from None
+    if application != APPLICATION_ID and "stored_events" in tables:
+        raise ForeignHome(
+            f"{database} holds events that were not signed",
+            cure="name another SQLITE_DBNAME, and copy the old events into it through the application",
+        )
+    return bool(signed)

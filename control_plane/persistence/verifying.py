@@ -1,11 +1,11 @@
 """Is a stock application's log as it was signed?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
 from eventsourcing.application import Application
-from eventsourcing.persistence import ApplicationRecorder, Notification
+from eventsourcing.persistence import ApplicationRecorder
 
 from ..errors import LedgerDamaged
 from ..ledger.keyring import Keyring
@@ -31,10 +31,13 @@ def verify_log(recorder: ApplicationRecorder, tree: OpenTree, keyring: Keyring) 
     checkpoint = _head(tree, keyring)
     frontier = Frontier()
     while frontier.size < checkpoint.size:
-        page = recorder.select_notifications(frontier.size + 1, TILE_WIDTH, stop=checkpoint.size)
+        first, last = frontier.size + 1, min(frontier.size + TILE_WIDTH, checkpoint.size)
         with tree() as store:
             signed = store.tile(0, frontier.size >> TILE_HEIGHT)
-        hashes = _compared(page, signed, frontier.size + 1, min(TILE_WIDTH, checkpoint.size - frontier.size))
+        hashes = _hashes(recorder, first, last)
+        for offset, found in enumerate(hashes):
+            if found != signed[offset * HASH : (offset + 1) * HASH]:
+                raise LedgerDamaged(f"event {first + offset} is not as it was signed")
         frontier, _ = frontier.extend(hashes)
     if frontier.root() != checkpoint.root:
         raise LedgerDamaged("the events do not lead to the signed root", why="a tile was changed along with its event")
@@ -55,13 +58,15 @@ def _head(tree: OpenTree, keyring: Keyring) -> Checkpoint:
     return checkpoint
 
 
-def _compared(page: Sequence[Notification], signed: bytes, first: int, width: int) -> list[bytes]:
-    hashes = []
-    for offset in range(width):
-        position = first + offset
-        if offset >= len(page) or page[offset].id != position:
-            raise LedgerDamaged(f"event {position} is missing")
-        hashes.append(stored_leaf_hash(page[offset]))
-        if hashes[-1] != signed[offset * HASH : (offset + 1) * HASH]:
-            raise LedgerDamaged(f"event {position} is not as it was signed")
-    return hashes
+def _hashes(recorder: ApplicationRecorder, first: int, last: int) -> list[bytes]:
+    try:
+        page = recorder.select_notifications(first, last - first + 1, stop=last)
+        missing = set(range(first, last + 1)).difference(event.id for event in page)
+        if missing:
+            raise LedgerDamaged(f"event {min(missing)} is missing")
+        return [stored_leaf_hash(event) for event in page]
+    except (TypeError, ValueError, AttributeError) as fault:
+        # What cannot even be read was not signed like that; look for it one by one.
+        if first == last:
+            raise LedgerDamaged(f"event {first} is not as it was signed", why=str(fault)) from None
+        return [found for position in range(first, last + 1) for found in _hashes(recorder, position, position)]

@@ -16,6 +16,8 @@ from tests.ledger.test_conformance_backends import checked_head
 
 CATALOGUE = Catalogue(facts.EVENTS)
 WRITERS, READERS = 4, 4
+# For each reader whether its positions were contiguous, and what it saw.
+Told = list[tuple[bool, list[str]]]
 
 SHARED = """
 from typing import ClassVar
@@ -89,7 +91,7 @@ opened.close()
 def follow_while_writing(
     url: str, state: Path, each: int, readers: int = READERS
 ) -> tuple[list[str], list[tuple[bool, list[str]]]]:
-    """What was written, and for each reader whether its positions were contiguous and what it saw."""
+    """What was written, and what the readers tell."""
     opened = open_home(url, state, CATALOGUE, Clock())
     try:
         written = [f"writer {n}:{what}" for n in range(WRITERS) for what in range(each)]
@@ -104,7 +106,7 @@ def follow_while_writing(
         opened.close()
 
 
-def check_nothing_missed_or_twice(written: list[str], told: list[tuple[bool, list[str]]]) -> None:
+def check_nothing_missed_or_twice(written: list[str], told: Told) -> None:
     for contiguous, seen in told:
         times = Counter(seen)
         assert [name for name in written if name not in times] == []
@@ -126,7 +128,6 @@ def test_the_same_with_a_hundred_thousand_events(postgres_url: str, tmp_path: Pa
     check_nothing_missed_or_twice(*follow_while_writing(postgres_url, tmp_path, 25_000))
 
 
-Told = list[tuple[bool, list[str]]]
 FAULTS: dict[str, Callable[[list[str]], tuple[bool, list[str]]]] = {
     "one missed": lambda seen: (True, seen[:-1]),
     "one twice": lambda seen: (True, [*seen, seen[0]]),
