@@ -17,12 +17,13 @@ from .clock import Clock
 from .errors import LedgerClosed
 from .flags import Flags, read_flags
 from .ledger import facts
+from .ledger.archive import archive_due, archive_prefix
 from .ledger.events import Catalogue
-from .ledger.home import Home, home_path
+from .ledger.home import Home
 from .ledger.journal import SEGMENT_BYTES, Journal
 from .ledger.keys import write_private
 from .ledger.ledger import Ledger
-from .ledger.opening import Opened, create_home
+from .ledger.opening import Opened, open_home
 from .projections.folding import Folder
 from .projections.snapshots import Snapshots
 from .router import events as router_events
@@ -40,7 +41,7 @@ from .router.stats import Stats, stats_of
 from .router.strategies import STRATEGIES, Strategy
 from .router.terms import Arm, Arms, Policy, Task
 from .version import __version__
-from .watching import OTHERS_EVERY, SNAPSHOT_EVERY, WITNESS_EVERY, Watch, follow_others
+from .watching import ARCHIVE_EVERY, OTHERS_EVERY, SNAPSHOT_EVERY, WITNESS_EVERY, Watch, follow_others
 
 CATALOGUE = Catalogue([*facts.EVENTS, *router_events.EVENTS])
 PROJECTIONS = (ROUTER,)
@@ -73,6 +74,7 @@ class ControlPlane:
         cls,
         home: str | os.PathLike[str] | None = None,
         *,
+        state_dir: str | os.PathLike[str] | None = None,
         catalogue: Iterable[Arm] | None = None,
         policy: Policy | None = None,
         clock: Clock | None = None,
@@ -85,10 +87,7 @@ class ControlPlane:
         settings = read_settings(Path.cwd())
         arms, example = choose_arms(catalogue, settings)
         policy = policy or (settings.policy if settings is not None else Policy())
-        place = Home(home_path(home))
-        if not place.exists():
-            create_home(place, CATALOGUE, clock)
-        opened = Opened(place, CATALOGUE, clock)
+        opened = open_home(home, state_dir, CATALOGUE, clock)
         ledger = None
         try:
             opened.check()
@@ -98,10 +97,11 @@ class ControlPlane:
             declared = _declare(ledger, folder.state(ROUTER), arms, policy, surroundings(flags), clock)
             router = Router(
                 folder.state(ROUTER), folder, ledger, arms, policy, clock,
-                _identity(place, flags, declared), strategies=strategies, bypass=flags.strategy_bypass,
+                _identity(opened.home, flags, declared), strategies=strategies, bypass=flags.strategy_bypass,
             )  # fmt: skip
             ledger.listen(lambda _: router.announce())
-            watch = Watch(clock, _polls(opened, ledger, folder, snapshots), coordinated=flags.cadence_coordination)
+            polls = _polls(opened, ledger, folder, snapshots, flags.archive_at_mb << 20)
+            watch = Watch(clock, polls, coordinated=flags.cadence_coordination)
             if background:
                 watch.start()
         except BaseException:
@@ -205,17 +205,23 @@ def _fold(opened: Opened, ledger: Ledger) -> tuple[Folder, Snapshots]:
     return folder, snapshots
 
 
-def _polls(opened: Opened, ledger: Ledger, folder: Folder, snapshots: Snapshots) -> tuple[Poll, ...]:
+def _polls(opened: Opened, ledger: Ledger, folder: Folder, snapshots: Snapshots, archive_at: int) -> tuple[Poll, ...]:
     def follow() -> None:
         follow_others(ledger.changed, folder.catch_up)
 
     def keep() -> None:
         snapshots.save(folder, ledger.root_at)
 
+    def make_room() -> None:
+        before = archive_due(opened, archive_at)
+        if before is not None:
+            archive_prefix(opened, before, workers=2)
+
     return (
         Poll(name="follow-others", owner="projections", interval=OTHERS_EVERY, run=follow, threaded=True),
         Poll(name="witness", owner="ledger", interval=WITNESS_EVERY, run=opened.sight, threaded=True),
         Poll(name="snapshot", owner="projections", interval=SNAPSHOT_EVERY, run=keep, threaded=True),
+        Poll(name="archive", owner="ledger", interval=ARCHIVE_EVERY, run=make_room, threaded=True),
     )
 
 

@@ -11,7 +11,7 @@ from .printing import Output
 
 @contextlib.contextmanager
 def deciding(arguments: argparse.Namespace, out: Output) -> Iterator[ControlPlane]:
-    with ControlPlane.open(arguments.home, background=False) as plane:
+    with ControlPlane.open(arguments.home, state_dir=arguments.state_dir, background=False) as plane:
         if plane.example:
             out.say(f"note: {EXAMPLE}")
         yield plane

@@ -105,4 +105,22 @@ def test_a_decision_id_outlives_a_rotation_of_the_signing_key(open_plane, tmp_pa
 
 
 def test_a_cadence_list_names_every_poll(open_plane):
-    assert {entry.name for entry in open_plane().cadence()} == {"follow-others", "witness", "snapshot"}
+    assert {entry.name for entry in open_plane().cadence()} == {"follow-others", "witness", "snapshot", "archive"}
+
+
+@pytest.mark.requirement("LEDGER-93")
+def test_a_database_that_grows_too_large_is_archived_by_the_planes_own_poll(open_plane, monkeypatch, tmp_path: Path):
+    monkeypatch.setenv("CONTROL_PLANE_ARCHIVE_AT_MB", "1")
+    monkeypatch.setattr("control_plane.plane.ARCHIVE_EVERY", 0.2)
+    plane = open_plane(background=True)
+    for n in range(4000):
+        plane.record_result(arm="acme/cheap", task=FIX, success=True, cost_usd=n, model_served="m" * 150)
+    plane.flush()
+    before = plane.stats()
+    assert until(lambda: (tmp_path / "home" / "archive").exists() and not plane.ledger.counters.failing_for)
+    assert until(lambda: any(row[3] == "ledger.prefix-archived" for row in plane.ledger.rows(4000)))
+    plane.close()
+    for snapshot in (tmp_path / "home" / "snapshots").iterdir():
+        snapshot.unlink()
+    again = open_plane()
+    assert again.stats().arms == before.arms
