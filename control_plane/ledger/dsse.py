@@ -1,7 +1,7 @@
 """DSSE 1.0.2 envelopes around in-toto Statements: the producer's own signature on records that bear authority."""
 
 import base64
-import binascii
+import json
 from typing import Any
 
 import msgspec
@@ -10,6 +10,8 @@ from ..errors import BadSignature, ControlPlaneError, KeyUnknown
 from .notes import Signer, Verifier
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
+# More than any honest envelope has.
+MOST_SIGNATURES = 100
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 
 
@@ -54,21 +56,48 @@ def open_envelope(envelope: bytes, verifiers: list[Verifier], *, threshold: int 
 
     The key id never decides: each signature is tried against each key. No signature is an error, never a pass.
     """
-    try:
-        sealed = msgspec.json.decode(envelope, type=Envelope)
-        payload = base64.b64decode(sealed.payload, validate=True)
-        signatures = [base64.b64decode(signature.sig, validate=True) for signature in sealed.signatures]
-    except (msgspec.DecodeError, binascii.Error, ValueError) as fault:
-        raise MalformedEnvelope("not a DSSE envelope", why=str(fault)) from None
+    sealed = _read(envelope)
     if sealed.payload_type != PAYLOAD_TYPE:
         raise MalformedEnvelope(f"the payload type is {sealed.payload_type[:80]!r}, not {PAYLOAD_TYPE}")
+    payload, signatures = _decode(sealed.payload), [_decode(signature.sig) for signature in sealed.signatures]
     if not signatures:
         raise BadSignature("the envelope is not signed")
     message = pae(sealed.payload_type, payload)
-    found = {verifier for verifier in verifiers if any(_holds(verifier, message, sig) for sig in signatures)}
-    if len(found) < threshold:
-        raise KeyUnknown(f"{len(found)} of the {threshold} signatures asked for are by known keys")
+    # One key under two names is one key.
+    found = {verifier.public for verifier in verifiers if any(_holds(verifier, message, sig) for sig in signatures)}
+    if len(found) < max(threshold, 1):
+        raise KeyUnknown(f"{len(found)} of the {max(threshold, 1)} signatures asked for are by known keys")
     return payload
+
+
+def _read(envelope: bytes) -> Envelope:
+    try:
+        # The fast decoder takes the last of two fields of one name, others the first: neither is what was meant.
+        sealed = msgspec.convert(json.loads(envelope, object_pairs_hook=_once), Envelope)
+    except (ValueError, RecursionError, msgspec.ValidationError) as fault:
+        raise MalformedEnvelope("not a DSSE envelope", why=str(fault)) from None
+    if len(sealed.signatures) > MOST_SIGNATURES:
+        raise MalformedEnvelope(f"an envelope has {MOST_SIGNATURES} signatures at most")
+    return sealed
+
+
+def _once(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(fields)
+    if len(found) != len(fields):
+        raise ValueError("a field appears twice")
+    return found
+
+
+def _decode(text: str) -> bytes:
+    """Standard or URL-safe base64; two texts never decode to the same bytes."""
+    alphabet = b"-_" if "-" in text or "_" in text else b"+/"
+    try:
+        raw = base64.b64decode(text, alphabet, validate=True)
+    except ValueError as fault:
+        raise MalformedEnvelope("not base64", why=str(fault)) from None
+    if base64.b64encode(raw, alphabet).decode() != text:
+        raise MalformedEnvelope("not canonical base64")
+    return raw
 
 
 def _holds(verifier: Verifier, message: bytes, signature: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -11,6 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from ..errors import BadSignature, ControlPlaneError, KeyUnknown
 
 ED25519 = b"\x01"
+# More signatures, or more text, than any honest note has.
+MOST_SIGNATURES = 100
+LONGEST = 1 << 20
+MOST_LEAVES = 1 << 63
+_NOT_TEXT = re.compile("[\x00-\x09\x0b-\x1f\ud800-\udfff]")
 
 
 class MalformedNote(ControlPlaneError):
@@ -44,7 +50,7 @@ class Verifier(NamedTuple):
         name, _, rest = text.strip().partition("+")
         hint, _, key = rest.partition("+")
         raw = _decode(key)
-        if not name or len(raw) != 33 or raw[:1] != ED25519:
+        if not _is_name(name) or len(raw) != 33 or raw[:1] != ED25519:
             raise MalformedNote(f"not an Ed25519 verifier key: {text[:80]!r}", cure="it reads name+hash+base64")
         verifier = cls(name, raw[1:])
         if verifier.hint.hex() != hint:
@@ -62,7 +68,7 @@ class Signer:
     """A private key under a name."""
 
     def __init__(self, name: str, key: Ed25519PrivateKey) -> None:
-        if not name or "+" in name or any(char.isspace() for char in name):
+        if not _is_name(name):
             raise MalformedNote(f"a key's name has no space and no plus sign: {name!r}")
         self._key = key
         self.verifier = Verifier(name, key.public_key().public_bytes_raw())
@@ -86,22 +92,26 @@ class Note(NamedTuple):
 
     @classmethod
     def parse(cls, note: str) -> "Note":
-        if any(ord(char) < 0x20 and char != "\n" for char in note):
-            raise MalformedNote("a note has no control characters")
+        if len(note) > LONGEST or _NOT_TEXT.search(note):
+            raise MalformedNote("a note is short, and text without control characters")
         text, blank, tail = note.rpartition("\n\n")
         if not blank or not tail.endswith("\n") or not text:
             raise MalformedNote("a note is text, a blank line, and signatures")
-        return cls(text + "\n", tuple(_signature(line) for line in tail[:-1].split("\n")))
+        lines = tail[:-1].split("\n")
+        if len(lines) > MOST_SIGNATURES:
+            raise MalformedNote(f"a note has {MOST_SIGNATURES} signatures at most")
+        return cls(text + "\n", tuple(map(_signature, lines)))
 
     def signed_by(self, verifiers: "list[Verifier]") -> list[Verifier]:
         """The known keys that signed; a wrong signature of a known key is an error, an unknown key is passed over."""
         known = {(verifier.name, verifier.hint): verifier for verifier in verifiers}
-        signers = []
+        signers: list[Verifier] = []
         for name, hint, signature in self.signatures:
             verifier = known.get((name, hint))
             if verifier is not None:
                 verifier.verify(self.text.encode(), signature)
-                signers.append(verifier)
+                # Who signs twice is still one signer.
+                signers += [verifier] if verifier not in signers else []
         if not signers:
             raise KeyUnknown("no known key signed this note", cure="see `control-plane ledger key`")
         return signers
@@ -113,14 +123,23 @@ class Note(NamedTuple):
             checkpoint = Checkpoint(origin, int(size), _decode(root))
         except ValueError:
             raise MalformedNote("a checkpoint has an origin, a size and a root") from None
-        if not origin or str(checkpoint.size) != size or checkpoint.size < 0 or len(checkpoint.root) != 32:
+        if (
+            not origin
+            or str(checkpoint.size) != size
+            or not 0 <= checkpoint.size < MOST_LEAVES
+            or len(checkpoint.root) != 32
+        ):
             raise MalformedNote("a checkpoint has an origin, a decimal size and a 32-byte root")
         return checkpoint
 
 
+def _is_name(name: str) -> bool:
+    return bool(name) and "+" not in name and not any(char.isspace() for char in name)
+
+
 def _signature(line: str) -> tuple[str, bytes, bytes]:
     parts = line.split(" ")
-    if len(parts) != 3 or parts[0] != "—" or not parts[1]:
+    if len(parts) != 3 or parts[0] != "—" or not _is_name(parts[1]):
         raise MalformedNote("a signature line reads `— name base64`")
     raw = _decode(parts[2])
     if len(raw) < 5:

@@ -1,11 +1,14 @@
 """Inclusion and consistency proofs (RFC 6962) out of tiles, and their verification."""
 
 import base64
+import re
 from collections.abc import Callable
 
 from ..errors import ProofError
 from .merkle import EMPTY_ROOT, HASH, TILE_HEIGHT, TILE_WIDTH, Frontier, node_hash
 
+_TLOG_PROOF = "c2sp.org/tlog-proof@v1"
+_INDEX = re.compile("0|[1-9][0-9]{0,18}")
 ReadTile = Callable[[int, int], bytes]
 
 
@@ -77,6 +80,7 @@ def root_from_inclusion(leaf_hash: bytes, index: int, size: int, path: list[byte
     """The root that this path leads to; raises ProofError when the path has the wrong length."""
     if not 0 <= index < size:
         raise ProofError(f"there is no leaf {index} in a tree of {size}")
+    _check_lengths(leaf_hash, *path)
     node, last, rest = leaf_hash, size - 1, list(path)
     while last:
         if index % 2 or index == last:
@@ -95,6 +99,7 @@ def check_consistency(old: int, old_root: bytes, size: int, root: bytes, path: l
     """Raise ProofError unless the tree of `old` leaves is a prefix of the tree of `size` leaves."""
     if not 0 <= old <= size:
         raise ProofError(f"a tree of {size} cannot contain one of {old}")
+    _check_lengths(old_root, root, *path)
     if old in (0, size):
         if path or (old == size and old_root != root) or (old == 0 and old_root != EMPTY_ROOT):
             raise ProofError("the consistency proof does not lead to both roots")
@@ -119,7 +124,30 @@ def check_consistency(old: int, old_root: bytes, size: int, root: bytes, path: l
 def tlog_proof(index: int, path: list[bytes], note: str) -> str:
     """The C2SP tlog-proof text: a proof and its checkpoint in one file that anyone can check offline."""
     hashes = "".join(base64.b64encode(node).decode() + "\n" for node in path)
-    return f"c2sp.org/tlog-proof@v1\nindex {index}\n{hashes}\n{note}"
+    return f"{_TLOG_PROOF}\nindex {index}\n{hashes}\n{note}"
+
+
+def read_tlog_proof(text: str) -> tuple[int, list[bytes], str]:
+    """The index, the path and the note of a tlog-proof; none of it is believed yet."""
+    proof, blank, note = text.partition("\n\n")
+    lines = proof.split("\n")
+    if lines[1:] and lines[1].startswith("extra "):
+        del lines[1]
+    kind, _, index = lines[1].partition(" ") if lines[1:] else ("", "", "")
+    if not blank or lines[0] != _TLOG_PROOF or kind != "index" or not _INDEX.fullmatch(index):
+        raise ProofError("not a tlog-proof", why=f"it reads {_TLOG_PROOF}, an index, hashes, a blank line and a note")
+    try:
+        path = [base64.b64decode(line, validate=True) for line in lines[2:]]
+    except ValueError:
+        raise ProofError("a hash in the tlog-proof is not base64") from None
+    _check_lengths(*path)
+    return int(index), path, note
+
+
+def _check_lengths(*hashes: bytes) -> None:
+    # Two nodes are hashed one after the other: were their lengths free, the border between them would be, too.
+    if any(len(node) != HASH for node in hashes):
+        raise ProofError(f"a hash in the proof does not have {HASH} bytes")
 
 
 def _next(path: list[bytes]) -> bytes:
