@@ -1,6 +1,8 @@
 """Keys come and go by signed events, and a change that dies half way is taken up again."""
 
+import contextlib
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -303,6 +305,23 @@ def test_a_host_whose_key_was_never_admitted_can_sign_nothing(home: Home) -> Non
         opened.backend.insert("test", 1, ["test.seen"], [b"{}"])
     assert f"ledger key admit {stranger}" in refused.value.cure
     opened.close()
+
+
+@pytest.mark.requirement("LEDGER-43")
+def test_nobody_builds_on_a_head_that_a_stranger_signed(
+    home: Home, opened: Opened, open_ledger: Callable[[], Ledger], tmp_path: Path
+) -> None:
+    """The tree is right and the note well formed; only the key was never admitted."""
+    running = open_ledger()
+    stranger = create_key(tmp_path / "stranger.key", home.identity().origin)
+    with opened.backend.tree() as tree:
+        note = Note.parse(tree.last_note() or "")
+    with contextlib.closing(sqlite3.connect(home.database)) as connection, connection:
+        connection.execute("UPDATE checkpoints SET note = ?", (stranger.note(note.text),))
+    for refused in (opened.check, lambda: say(running, "on top of it")):
+        with pytest.raises(KeyUnknown, match="no known key"):
+            refused()
+    assert opened.backend.size() == 1
 
 
 @pytest.mark.requirement("LEDGER-38")

@@ -29,7 +29,6 @@ def archive(arguments: argparse.Namespace, out: Output) -> int:
         raise BadInput(f"--workers is {arguments.workers}", cure="name 1 or more")
     with reading(arguments) as opened:
         recovered(opened, out)
-        opened.check()
         progress = out.started("archived", "events")
         done = archive_prefix(opened, before, workers=arguments.workers, on_progress=progress)
     facts = {"through": done.through, "moved": done.moved, "compacted": done.compacted}
