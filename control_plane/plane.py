@@ -87,6 +87,7 @@ class ControlPlane:
         settings = read_settings(Path.cwd())
         arms, example = choose_arms(catalogue, settings)
         policy = policy or (settings.policy if settings is not None else Policy())
+        policy = msgspec.structs.replace(policy, tail_slo=policy.tail_slo and flags.tail_slo)
         opened = open_home(home, state_dir, CATALOGUE, clock)
         ledger = None
         try:
@@ -98,6 +99,7 @@ class ControlPlane:
             router = Router(
                 folder.state(ROUTER), folder, ledger, arms, policy, clock,
                 _identity(opened.home, flags, declared), strategies=strategies, bypass=flags.strategy_bypass,
+                invalidation=flags.learning_invalidation, capture=flags.replay_capture,
             )  # fmt: skip
             ledger.listen(lambda _: router.announce())
             polls = _polls(opened, ledger, folder, snapshots, flags.archive_at_mb << 20)
@@ -144,7 +146,6 @@ class ControlPlane:
         self._closed = True
         self.advise = self.record = _refuse
         self._watch.stop()
-        self._router.care.close()
         try:
             self.ledger.flush()
             self._opened.sight()

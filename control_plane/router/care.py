@@ -1,12 +1,12 @@
 """Asks the strategies, counts their failures, and passes over those that keep failing (FG-05)."""
 
 import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeout
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 
 from ..clock import Clock
 from ..ledger.events import Event
+from .asking import Asking
 from .events import StrategyFailed, StrategyRecovered
 from .health import HealthPolicy, HealthSummary, StrategyHealth, allowed, failed, probe_started, succeeded, summary
 from .situation import Situation
@@ -27,7 +27,8 @@ class StrategyCare:
         self.health: dict[str, StrategyHealth] = {}
         self._record, self._clock, self._policy, self._bypass = record, clock, policy, bypass
         self._lock = threading.Lock()
-        self._workers: ThreadPoolExecutor | None = None
+        self._news: deque[Event] = deque()
+        self._others = Asking()
 
     def bypassed(self, now: float) -> tuple[str, ...]:
         """Who is to be passed over; one call in each cooldown is let through to see whether all is well again."""
@@ -35,7 +36,7 @@ class StrategyCare:
             return ()
         with self._lock:
             known = [(name, self.health[name]) for name in self._names if name in self.health]
-            out = tuple(name for name, health in known if not allowed(health, now))
+            out = tuple(name for name, health in known if not allowed(health, now, self._policy))
             for _, health in known:
                 probe_started(health, now, self._policy)
         return out
@@ -44,12 +45,7 @@ class StrategyCare:
         """Ours are pure and quick; anybody else's answers within its budget or not at all."""
         if strategy in STRATEGIES:
             return strategy.choose(situation)
-        if self._workers is None:
-            self._workers = ThreadPoolExecutor(4, thread_name_prefix="control-plane-strategy")
-        try:
-            return self._workers.submit(strategy.choose, situation).result(strategy.budget_ms / 1000.0)
-        except FutureTimeout:
-            raise TimeoutError(f"no answer within {strategy.budget_ms:g} ms") from None
+        return self._others.ask(strategy, situation)
 
     def failed(self, strategy: str, reason: str) -> None:
         now = self._clock.now()
@@ -57,7 +53,7 @@ class StrategyCare:
             health = self.health.setdefault(strategy, StrategyHealth())
             failed(health, now, reason, self._policy)
             until = health.bypass_until if health.bypassed else None
-        self._record(StrategyFailed(at=now, strategy=strategy, reason=reason, bypassed_until=until))
+        self._news.append(StrategyFailed(at=now, strategy=strategy, reason=reason, bypassed_until=until))
 
     def answered(self, strategy: str) -> None:
         health = self.health.get(strategy)
@@ -65,15 +61,29 @@ class StrategyCare:
             return
         now = self._clock.now()
         with self._lock:
-            recovered = succeeded(health, now)
+            recovered = succeeded(health, now, self._policy)
         if recovered:
-            self._record(StrategyRecovered(at=now, strategy=strategy))
+            self._news.append(StrategyRecovered(at=now, strategy=strategy))
+
+    def tell(self) -> None:
+        """Record what was noticed; not while the folded state is held, for a record may have to wait for it."""
+        while self._news:
+            try:
+                event = self._news.popleft()
+            except IndexError:
+                return
+            self._record(event)
+
+    def asked_again_at(self, strategies: Sequence[str]) -> float:
+        """When the first of those that were passed over may be asked again; at once where it is not bypassed."""
+        with self._lock:
+            return min(self._again_at(self.health.get(name)) for name in strategies)
+
+    def _again_at(self, health: StrategyHealth | None) -> float:
+        if health is None or not health.bypassed or not self._bypass:
+            return 0.0
+        return max(health.bypass_until, health.probe_until)
 
     def summary(self) -> HealthSummary:
         every = {name: self.health.get(name, StrategyHealth()) for name in self._names}
         return summary(every, self._clock.now(), self._policy)
-
-    def close(self) -> None:
-        if self._workers is not None:
-            # A strategy that hangs for good must not hold up the end of its host.
-            self._workers.shutdown(wait=False, cancel_futures=True)

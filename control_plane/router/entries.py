@@ -7,7 +7,6 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from ..errors import ControlPlaneError
 from .board import variance
 from .decision_id import pack_key
 from .situation import Situation
@@ -44,6 +43,7 @@ class Origin(NamedTuple):
     position: int
     process: str
     declared: str
+    captured: bool = True
 
 
 class Entry:
@@ -89,6 +89,7 @@ class Entry:
             prepared.probed,
             self.bypassed,
             told,
+            captured=self.origin.captured,
         )
 
     def _worded(self, prepared: Prepared) -> Prepared:
@@ -106,21 +107,27 @@ def decide(
             continue
         try:
             choice = care.ask(strategy, situation)
-        except ControlPlaneError:
-            raise
-        except Exception as fault:  # A strategy may be anybody's code.
-            care.failed(strategy.name, f"raised {fault!r:.100}")
-        else:
-            if choice is None:
-                continue
-            if isinstance(choice, Choice) and sensible(choice, situation):
+            if choice is None or (isinstance(choice, Choice) and sensible(choice, situation)):
                 care.answered(strategy.name)
+                if choice is None:
+                    continue
                 return Entry(situation, strategy.name, choice, origin, tuple(passed_over))
-            care.failed(strategy.name, f"answered nonsense: {choice!r:.100}")
+            reason = f"answered nonsense: {choice!r:.100}"
+        except Exception as fault:  # A strategy may be anybody's code, and so may what it answers.
+            reason = f"raised {type(fault).__name__}: {words_of(fault):.100}"
+        care.failed(strategy.name, reason)
         passed_over.append(strategy.name)
     first = (situation.allowed or situation.spared or situation.arms.all)[0]
     choice = Choice.only(first.name, "no strategy answered")
     return Entry(situation, "last-resort", choice, origin, tuple(passed_over))
+
+
+def words_of(fault: Exception) -> str:
+    """What an exception says, if it can say anything."""
+    try:
+        return str(fault)
+    except Exception:
+        return "it cannot say what"
 
 
 class Care(Protocol):

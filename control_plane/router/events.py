@@ -51,6 +51,7 @@ class AdviceGiven(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True
     candidates: tuple[str, ...] | None = None
     override: str | None = None
     in_tool_loop: bool = False
+    captured: bool = True
 
 
 class ResultRecorded(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
+from ..errors import ControlPlaneError
 from ..ledger.backend import Row
 from ..ledger.events import Catalogue, Event
 from .decision_id import UnknownDecision
@@ -15,6 +16,10 @@ from .terms import Arms, Policy
 
 CHUNK = 4096
 _TOPICS = frozenset(kind.TOPIC for kind in EVENTS)
+
+
+class NotCaptured(ControlPlaneError):
+    code = "router.not-captured"
 
 
 class Log(Protocol):
@@ -43,6 +48,12 @@ class History:
 
     def explain(self, decision: str, near: int) -> Explanation:
         position, event = self._find(decision, near)
+        if not event.captured:
+            raise NotCaptured(
+                "that decision was recorded without its inputs",
+                why="OPENCODE_REPLAY_CAPTURE was off",
+                cure="switch it on; decisions from then on can be explained",
+            )
         point = point_of(event)
         state, declared = RouterState(), dict[str, tuple[Arms, Policy]]()
         for at, fact in self.events():

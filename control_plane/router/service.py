@@ -24,7 +24,7 @@ from .sessions import Sessions
 from .situation import Boards, Request, look
 from .state import RouterState
 from .strategies import STRATEGIES, Strategy
-from .terms import Advice, Arms, Policy, Task, check_number, check_text
+from .terms import Advice, Arm, Arms, Policy, Task, check_number, check_text
 from .wording import NO_DETAILS, Details, details, event_bytes
 
 ENTRIES = 8192
@@ -60,8 +60,13 @@ class Router:
         *,
         strategies: Sequence[Strategy] = STRATEGIES,
         bypass: bool = True,
+        invalidation: bool = True,
+        capture: bool = True,
     ) -> None:
         self._state, self._states = state, states
+        # Where news about kept choices comes from: without invalidation there is none, and they only age.
+        self._news = state if invalidation else RouterState()
+        self._capture = capture
         self._write, self._say = ledger.writer(AdviceGiven), ledger.record
         self._announced = state.moves
         self._arms, self._policy, self._policy_hash = arms, policy, policy.hash
@@ -73,7 +78,7 @@ class Router:
         self._boards = Boards()
         self._numbers = itertools.count(1)
         self._claims = threading.Lock()
-        self._probing: dict[str, float] = {}
+        self._probing: dict[str, tuple[float, float]] = {}
         self._sessions = Sessions()
         self.results = Results(ledger, arms, clock, identity, self._sessions)
 
@@ -95,18 +100,18 @@ class Router:
             entry = self._entries.get(request)
         except TypeError:
             return self.advise(hashable(task))
-        state, cached = self._state, True
+        news, cached = self._news, True
         if (
             entry is None
-            or entry.epoch != state.epoch
+            or entry.epoch != news.epoch
             or now >= entry.expires
-            or state.seen.get(task.type, 0) >= entry.due
+            or news.seen.get(task.type, 0) >= entry.due
         ):
             entry, cached = self._compile(task, Request._make(request), now), False
         number = next(self._numbers)
         seed = mix_bits(self._identity.seed, number)
         prepared = entry.probe
-        if prepared is None or not self._claim(prepared.arm.name, now):
+        if prepared is None or not self._claim(prepared.arm, now):
             at = bisect_right(entry.edges, seed & 0xFFFFFFFF)
             prepared = entry.prepared[at] or entry.prepare(at)
         decision = seal(f"{prepared.head}{number:x}-{prepared.packed}", self.key)
@@ -136,14 +141,17 @@ class Router:
         return entry.tail(prepared, told)
 
     def _origin(self) -> Origin:
-        return Origin(self._states.position, self._identity.process, self._identity.declared)
+        return Origin(self._states.position, self._identity.process, self._identity.declared, self._capture)
 
-    def _claim(self, arm: str, now: float) -> bool:
-        """Only one call at a time finds out whether a cooled arm is well again."""
+    def _claim(self, arm: Arm, now: float) -> bool:
+        """Only one call finds out whether a cooled arm is well again, once for each time that it was cooled."""
+        held = self._state.held
+        cooled_until = max(held.get(arm.name, 0.0), held.get(arm.provider or "", 0.0))
         with self._claims:
-            if now < self._probing.get(arm, 0.0):
+            claimed, patience = self._probing.get(arm.name, (-1.0, 0.0))
+            if claimed == cooled_until and 0.0 < patience - now <= PROBE_PATIENCE:
                 return False
-            self._probing[arm] = now + PROBE_PATIENCE
+            self._probing[arm.name] = (cooled_until, now + PROBE_PATIENCE)
             return True
 
     def _compile(self, task: Task, request: Request, now: float) -> Entry:
@@ -152,6 +160,11 @@ class Router:
         with self._states.still():
             situation = look(self._state, request, self._arms, self._policy, now, self._boards)
             entry = decide(situation, self._strategies, self._origin(), self.care, bypassed)
+            entry.epoch = self._news.epoch
+        if entry.bypassed:
+            # Whoever was passed over is asked again as soon as that may be.
+            entry.expires = min(entry.expires, self.care.asked_again_at(entry.bypassed))
+        self.care.tell()
         self._entries.put(request, entry)
         return entry
 

@@ -78,6 +78,8 @@ def look(state: RouterState, request: Request, arms: Arms, policy: Policy, now: 
     spared: tuple[Arm, ...] = ()
     if state.held:
         allowed, probe, spared = _spare(state, allowed, arms, now, policy, filtered)
+        if request.override is not None or request.in_tool_loop:
+            probe = None
     board = boards.board(allowed or spared, policy, request)
     board.refresh(state.beliefs)
     affordable = _affordable(board, allowed, request, filtered)

@@ -17,6 +17,8 @@ from .terms import NOT_THE_ARM, Arm, Policy
 
 # Decisions whose outcome can still be corrected, or recognised as a repeat.
 WINDOW = 32_768
+# Transitions that wait to be announced; a burst of commits may bring many.
+MOVES = 1024
 # A tail is judged anew after so many of its calls.
 TAIL_EVERY = 4
 
@@ -209,7 +211,7 @@ def _move(state: RouterState, at: float, process: str, moves: list[Transition]) 
             )
         )
         state.moves += 1
-    del state.moved[:-64]
+    del state.moved[:-MOVES]
 
 
 def _judge_tail(state: RouterState, arm: str, tail: Tail, now: float) -> None:

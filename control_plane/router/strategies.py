@@ -102,13 +102,18 @@ STRATEGIES: tuple[Strategy, ...] = (
 
 
 def sensible(choice: Choice, situation: Situation) -> bool:
-    """Whether an answer can be followed at all: known arms, and chances that add up."""
+    """Whether an answer can be followed at all: arms that the caller would take, and chances that are the true ones."""
+    request, known = situation.request, situation.arms.by_name
+    widths = [edge - before for before, edge in zip((0, *choice.edges), choice.edges, strict=False)]
     return (
         bool(choice.arms)
-        and len(choice.arms) == len(choice.edges) == len(choice.chances)
+        and len(set(choice.arms)) == len(choice.arms) == len(choice.edges) == len(choice.chances)
         and choice.edges[-1] == SLOTS
-        and all(name in situation.arms.by_name for name in choice.arms)
-        and all(0.0 < chance <= 1.0 for chance in choice.chances)
+        and all(type(width) is int and width > 0 for width in widths)
+        and all(chance == width / SLOTS for width, chance in zip(widths, choice.chances, strict=True))
+        and all(name in known for name in choice.arms)
+        and (request.candidates is None or request.override is not None or set(choice.arms) <= {*request.candidates})
+        and isinstance(choice.why, str)
     )
 
 

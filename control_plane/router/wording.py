@@ -27,7 +27,8 @@ def event_bytes(now: float, decision: str, seed: int, tail: bytes, session: str 
 
 def tail_of(
     request: Request, position: int, compiled_at: float, declared: str, arm: str, strategy: str, propensity: float,
-    path_hash: str, probed: bool, bypassed: tuple[str, ...], told: Details = NO_DETAILS,
+    path_hash: str, probed: bool, bypassed: tuple[str, ...], told: Details = NO_DETAILS, *,
+    captured: bool = True,
 ) -> bytes:  # fmt: skip
     """Everything behind time, id, seed and session; a task's text leaves only its size."""
     attempt, complexity, error_type, tool, tokens_in, files, description = told
@@ -63,6 +64,32 @@ def tail_of(
         override=request.override,
         in_tool_loop=request.in_tool_loop,
     )
-    encoded = _encode(event)
+    encoded = _encode(event if captured else _without_inputs(event))
     assert encoded.startswith(_START), "the fields that vary come first"
     return encoded[len(_START) :]
+
+
+def _without_inputs(event: AdviceGiven) -> AdviceGiven:
+    """What remains without replay capture: that it was decided, not what from."""
+    return AdviceGiven(
+        at=event.at,
+        decision=event.decision,
+        seed=event.seed,
+        position=0,
+        compiled_at=0.0,
+        declared="",
+        task_type=event.task_type,
+        arm=event.arm,
+        strategy=event.strategy,
+        propensity=event.propensity,
+        path_hash=event.path_hash,
+        repo=event.repo,
+        probed=event.probed,
+        attempt=event.attempt,
+        complexity=event.complexity,
+        error_type=event.error_type,
+        tool=event.tool,
+        files=event.files,
+        description_bytes=event.description_bytes,
+        captured=False,
+    )
