@@ -89,6 +89,8 @@ class BreakerMoved(Event, frozen=True, kw_only=True):
 
 
 class StrategyFailed(Event, frozen=True, kw_only=True):
+    """A strategy raised, hung or answered nonsense; while `bypassed_until` lasts it is not asked."""
+
     TOPIC: ClassVar[str] = "router.strategy-failed"
     strategy: str
     reason: str
@@ -96,6 +98,8 @@ class StrategyFailed(Event, frozen=True, kw_only=True):
 
 
 class StrategyRecovered(Event, frozen=True, kw_only=True):
+    """A strategy that was bypassed answered again."""
+
     TOPIC: ClassVar[str] = "router.strategy-recovered"
     strategy: str
 
