@@ -1,4 +1,4 @@
-"""How long a choice takes, side by side in one run: LiteLLM's router in process, and `advise` with its decision journaled.
+"""How long a choice takes, side by side in one run: LiteLLM's router in process, and `advise` with its journaling.
 
     python benchmarks/vs_litellm.py [--json] [--rounds N]       needs the extra `bench`
 

@@ -1,5 +1,7 @@
 """Pages that are written from the code: `python -m control_plane.pages` prints `docs/events.md`."""
 
+import sys
+
 import msgspec
 
 from .ledger.events import Event, version_of
@@ -37,4 +39,4 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
 
 
 if __name__ == "__main__":
-    print(events_page(), end="")
+    sys.stdout.write(events_page())
