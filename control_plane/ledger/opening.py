@@ -77,9 +77,8 @@ class Opened:
 
     def recover(self) -> int:
         """Commit what dead writers left; the number of events that came back."""
-        with _in_our_words("what dead writers left cannot be committed yet"):
-            with self.home.locked():
-                found = recover_journals(self.home.journal, self.home.damaged, self.backend, self._report)
+        with _in_our_words("what dead writers left cannot be committed yet"), self.home.locked():
+            found = recover_journals(self.home.journal, self.home.damaged, self.backend, self._report)
         return sum(frames for _, frames, _ in found)
 
     def _report(self, found: Recovered) -> None:

@@ -51,14 +51,10 @@ class Listener:
     def _drain(self) -> None:
         driver = self._connection.pgconn
         driver.consume_input()
-        # Until nothing is left: the end of a connection is only seen after its last words were read.
-        while self._something_came():
-            driver.consume_input()
+        # Twice: the end of a connection is only seen after its last words were read.
+        driver.consume_input()
         while driver.notifies() is not None:
             self._news = True
-
-    def _something_came(self) -> bool:
-        return bool(self._selector.select(0))
 
     def _hang_up(self) -> None:
         for registered in list(self._selector.get_map().values()):

@@ -254,11 +254,12 @@ def test_what_was_committed_while_the_listening_connection_was_lost_is_not_misse
     first: Opened, postgres_url: str, tmp_path: Path
 ) -> None:
     backend = first.backend
+    assert isinstance(backend, PostgresBackend)
     backend.changed()
     tables(postgres_url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
     with closing(Opened(first.home, CATALOGUE, Clock())) as other:
         say(other, "a")
-    assert backend.changed()
+    assert backend.wait_for_change(30)
     assert not backend.changed()
 
 
