@@ -41,9 +41,10 @@ prove: long bench proofs ## The long forms: full counts, benchmarks one after an
 long: $(VENV)/ready-for-tests ## The tests with their full counts of kills, faults and load.
 	$(BIN)/python -m pytest --long --timeout 3600 --durations 20 </dev/null
 
-bench: $(VENV)/ready-for-tests ## The benchmarks, one after another.
+bench: $(VENV)/ready-for-benchmarks ## The benchmarks, one after another, and the one beside LiteLLM.
 	@failed=0; for file in $(sort $(wildcard benchmarks/test_*.py)); do \
-		echo "== $$file"; $(BIN)/python -m pytest --long --timeout 1800 $$file </dev/null || failed=1; done; exit $$failed
+		echo "== $$file"; $(BIN)/python -m pytest --long --timeout 1800 $$file </dev/null || failed=1; done; \
+		$(BIN)/python benchmarks/vs_litellm.py </dev/null || failed=1; exit $$failed
 
 proofs: $(VENV)/ready-for-tests ## Every proof under scripts/, each against the real system.
 	@failed=0; for file in $(sort $(wildcard scripts/*/m0_*.py scripts/*/fg*.py)); do \
@@ -56,7 +57,9 @@ pages: $(VENV)/ready ## Write the pages that are generated from the code.
 
 lock: $(VENV)/ready-to-lock ## Pin what pyproject.toml asks for; `make lock LOCK=--upgrade` takes the newest.
 	$(COMPILE) requirements/lock.in --output-file requirements/lock.txt
-	$(COMPILE) pyproject.toml requirements/build.in --extra test --extra bench --output-file requirements/test.txt
+	$(COMPILE) pyproject.toml requirements/build.in --extra test --output-file requirements/test.txt
+	$(COMPILE) pyproject.toml requirements/build.in --extra test --extra bench --constraint requirements/test.txt \
+		--output-file requirements/bench.txt
 	$(COMPILE) pyproject.toml requirements/build.in --constraint requirements/test.txt --output-file requirements/base.txt
 	@! grep -n '://' requirements/*.txt || { echo "an address got into the pinned lists" >&2; exit 1; }
 
@@ -75,6 +78,10 @@ $(VENV)/ready: requirements/base.txt pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/ready-for-tests: requirements/test.txt $(VENV)/ready
 	$(INSTALL) -r requirements/test.txt
+	@touch $@
+
+$(VENV)/ready-for-benchmarks: requirements/bench.txt $(VENV)/ready-for-tests
+	$(INSTALL) -r requirements/bench.txt
 	@touch $@
 
 $(VENV)/ready-to-lock: $(VENV)/bin/python
