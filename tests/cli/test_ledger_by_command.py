@@ -58,8 +58,8 @@ def test_init_again_changes_nothing(tmp_path: Path, run: Run) -> None:
     assert (first.pop("made"), second.pop("made")) == (True, False)
     assert first == second
     assert set(first) == {
-        "home", "ledger", "origin", "database", "key", "verifier_key", "recovery_key", "recovery_key_is_here",
-        "witness", "position",
+        "home", "ledger", "origin", "database", "key", "verifier_key", "may_sign", "recovery_key",
+        "recovery_key_is_here", "witness", "position",
     }  # fmt: skip
     Home(root).recovery_key.unlink()
     assert "offline" not in run("init", "--home", str(root)).out

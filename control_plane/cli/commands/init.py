@@ -20,14 +20,17 @@ def init(arguments: argparse.Namespace, out: Output) -> int:
     with reading(arguments) as opened:
         opened.check()
         opened.sight()
+        authority = opened.authority()
+        own = authority.signer.verifier
         facts: dict[str, Any] = {
             "home": str(home.root),
             "made": made,
             "ledger": opened.identity.ledger,
             "origin": opened.identity.origin,
-            "database": str(home.database),
+            "database": home.address.label if home.address else str(home.database),
             "key": str(home.key),
-            "verifier_key": opened.identity.root_key,
+            "verifier_key": str(own),
+            "may_sign": own in authority.keyring.current(),
             "recovery_key": str(home.recovery_key),
             "recovery_key_is_here": home.recovery_key.exists(),
             "witness": str(opened.witness.path),
@@ -43,9 +46,12 @@ def _lines(facts: dict[str, Any], recovery_key: Path) -> list[str]:
     rows = [
         ("home", f"{facts['home']}  ({'made' if facts['made'] else 'was there already'})"),
         ("ledger", facts["database"]),
-        ("key", f"{facts['key']}  signs every commit, stays here, mode 0600"),
+        ("key", f"{facts['key']}  signs what this host commits, stays here, mode 0600"),
         ("witness", f"{facts['witness']}  remembers the highest checkpoint"),
     ]
+    if not facts["may_sign"]:
+        admission = f"control-plane ledger key admit {facts['verifier_key']}"
+        return [*pairs(rows), "This host's key may not sign yet; on a host that may, run:", f"  {admission}"]
     if not facts["recovery_key_is_here"]:
         return pairs(rows)
     advice = "Move the recovery key to a safe place offline now: it alone can replace a lost signing key."
