@@ -157,12 +157,14 @@ class ControlPlane:
         """Decide it again as it was, and say why it came out so."""
         self.flush()
         self.folder.catch_up()
-        return History(self.ledger).explain(decision_id, parse(decision_id, self._router.key).position)
+        return History(self.ledger, self._router.strategies).explain(
+            decision_id, parse(decision_id, self._router.key).position
+        )
 
     def replay(self, since: int = 1, until: int | None = None) -> Parity:
         """Decide every recorded decision again from the log alone, and compare the paths."""
         self.flush()
-        return History(self.ledger).replay(since, until)
+        return History(self.ledger, self._router.strategies).replay(since, until)
 
     def cadence(self) -> tuple[Entry, ...]:
         """Every recurring piece of work of this plane."""

@@ -1,6 +1,6 @@
 """The router's own past, read back from the log."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from ..errors import ControlPlaneError
@@ -9,9 +9,10 @@ from ..ledger.events import Catalogue, Event
 from .decision_id import UnknownDecision
 from .events import EVENTS, AdviceGiven, CatalogueDeclared
 from .explain import Explanation, explain
-from .replay import Parity, Replay, drawn, point_of, recompile
+from .replay import Parity, Replay, again, point_of, recompile
 from .situation import Boards
 from .state import RouterState, fold
+from .strategies import STRATEGIES, Strategy
 from .terms import Arms, Policy
 
 CHUNK = 4096
@@ -29,22 +30,22 @@ class Log(Protocol):
 
 
 class History:
-    def __init__(self, log: Log) -> None:
-        self._log = log
+    def __init__(self, log: Log, strategies: Sequence[Strategy] = STRATEGIES) -> None:
+        self._log, self._strategies = log, sorted(strategies, key=lambda strategy: -strategy.priority)
+
+    def rows(self, after: int = 0) -> Iterator[Row]:
+        while rows := self._log.rows(after, CHUNK):
+            yield from rows
+            after = rows[-1][0]
 
     def events(self, after: int = 0) -> Iterator[tuple[int, Event]]:
         """Every position, with the events that are the router's own; others pass as they are counted."""
         decode = self._log.catalogue.decode
-        while rows := self._log.rows(after, CHUNK):
-            for position, _, _, topic, state in rows:
-                if topic in _TOPICS:
-                    yield position, decode(topic, state)
-                else:
-                    yield position, _NOTHING
-            after = rows[-1][0]
+        for position, _, _, topic, state in self.rows(after):
+            yield position, decode(topic, state) if topic in _TOPICS else _NOTHING
 
     def replay(self, since: int = 1, until: int | None = None) -> Parity:
-        return Replay(self.events, since, until).run()
+        return Replay(self.rows, self._log.catalogue, since, until, self._strategies).run()
 
     def explain(self, decision: str, near: int) -> Explanation:
         position, event = self._find(decision, near)
@@ -64,8 +65,8 @@ class History:
             if isinstance(fact, EVENTS):
                 fold(state, fact)
         arms, policy = declared[point.declared]
-        entry = recompile(state, point, arms, policy, Boards())
-        return explain(position, event, entry, drawn(entry, event.seed, event.probed), policy.hash)
+        entry = recompile(state, point, arms, policy, Boards(), self._strategies)
+        return explain(position, event, entry, again(entry, event.seed, event.probed), policy.hash)
 
     def _find(self, decision: str, near: int) -> tuple[int, AdviceGiven]:
         """A decision lies behind the state that it was made from, and seldom far."""

@@ -1,20 +1,25 @@
 """Every recorded decision, decided again from the log alone: same state, same inputs, same path, or it is named."""
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from ..ledger.events import Event
+from ..errors import ControlPlaneError
+from ..ledger.backend import Row
+from ..ledger.events import Catalogue
 from .choice import SLOTS
-from .entries import Entry, Origin, Prepared, decide
-from .events import EVENTS, AdviceGiven, CatalogueDeclared
+from .entries import Entry, Origin, Prepared, decide, prepare
+from .events import AdviceGiven, CatalogueDeclared
 from .situation import Boards, Request, Situation, look
-from .state import RouterState, fold
+from .state import READ, RouterState, fold
 from .strategies import STRATEGIES, Strategy
 from .terms import Arms, Policy
 
 SAMPLES = 10
+# Where the part of an advice's event begins that all decisions of one kept choice and arm share.
+_SHARED = b'"position":'
 
 
 class Mismatch(msgspec.Struct, frozen=True):
@@ -25,8 +30,11 @@ class Mismatch(msgspec.Struct, frozen=True):
 
 
 class Parity(msgspec.Struct):
+    """A decision that was recorded without its inputs counts as one that does not match."""
+
     decisions: int = 0
     matched: int = 0
+    uncaptured: int = 0
     mismatches: list[Mismatch] = []
 
     @property
@@ -44,63 +52,103 @@ class Point(NamedTuple):
     bypassed: tuple[str, ...]
 
 
-Log = Callable[[], Iterator[tuple[int, Event]]]  # (position, event), from the beginning, each time it is called
+class Drawn(msgspec.Struct):
+    """Decisions that differ in nothing but time, id, seed and session; the slots that lead to their path."""
+
+    point: Point
+    arm: str
+    path_hash: str
+    probed: bool
+    captured: bool
+    left: int = 0
+    first: int = 0
+    end: int = 0
+    entry: Entry | None = None
 
 
 class Replay:
     """Two walks over the log: the first finds out when something was compiled, the second does it again."""
 
-    def __init__(self, log: Log, since: int = 1, until: int | None = None) -> None:
-        self._log, self._since, self._until = log, since, until
+    def __init__(
+        self,
+        log: Callable[[], Iterator[Row]],
+        catalogue: Catalogue,
+        since: int = 1,
+        until: int | None = None,
+        strategies: Sequence[Strategy] = STRATEGIES,
+    ) -> None:
+        self._log, self._decode = log, catalogue.decode
+        self._since, self._until = since, until
+        self._strategies = sorted(strategies, key=lambda strategy: -strategy.priority)
         self._state = RouterState()
         self._boards = Boards()
         self._declared: dict[str, tuple[Arms, Policy]] = {}
-        self._due: dict[int, list[Point]] = {}
-        self._left: dict[Point, int] = {}
-        self._ready: dict[Point, Entry] = {}
+        self._drawn: deque[Drawn] = deque()
+        self._due: dict[int, dict[Point, list[Drawn]]] = {}
+        self._parity = Parity()
 
     def run(self) -> Parity:
-        parity = Parity()
-        for position, event in self._log():
-            if isinstance(event, AdviceGiven) and self._asked(position):
-                point = point_of(event)
-                if point not in self._left:
-                    self._due.setdefault(point.position, []).append(point)
-                self._left[point] = self._left.get(point, 0) + 1
+        self._collect()
         self._compile(0)
-        for position, event in self._log():
-            if isinstance(event, CatalogueDeclared):
-                self._declared[event.declared] = (Arms(event.arms), event.policy)
-            if isinstance(event, AdviceGiven) and self._asked(position):
-                self._compare(position, event, parity)
-            if isinstance(event, EVENTS):
-                fold(self._state, event)
-            if position in self._due:
+        state, decode, due = self._state, self._decode, self._due
+        for position, _, _, topic, stored in self._log():
+            if topic in READ:
+                event = decode(topic, stored)
+                if isinstance(event, CatalogueDeclared):
+                    self._declared[event.declared] = (Arms(event.arms), event.policy)
+                elif isinstance(event, AdviceGiven) and self._asked(position):
+                    self._compare(position, event)
+                try:
+                    fold(state, event)
+                except (ControlPlaneError, ArithmeticError, LookupError, TypeError, ValueError):
+                    """The folds of the live process pass over it in the same way."""
+            if position in due:
                 self._compile(position)
-        return parity
+        return self._parity
+
+    def _collect(self) -> None:
+        """What was drawn from what; events with the same shared part need to be read only once."""
+        known: dict[bytes, Drawn] = {}
+        for position, _, _, topic, stored in self._log():
+            if topic == AdviceGiven.TOPIC and self._asked(position):
+                at = stored.find(_SHARED)
+                shared = stored[at:] if at > 0 else stored
+                drawn = known.get(shared)
+                if drawn is None:
+                    drawn = known[shared] = self._read(stored)
+                    self._due.setdefault(drawn.point.position, {}).setdefault(drawn.point, []).append(drawn)
+                drawn.left += 1
+                self._drawn.append(drawn)
+
+    def _read(self, stored: bytes) -> Drawn:
+        event = self._decode(AdviceGiven.TOPIC, stored)
+        assert isinstance(event, AdviceGiven)
+        return Drawn(point_of(event), event.arm, event.path_hash, event.probed, event.captured)
 
     def _asked(self, position: int) -> bool:
         return position >= self._since and (self._until is None or position <= self._until)
 
     def _compile(self, position: int) -> None:
-        for point in self._due.pop(position, ()):
+        for point, every in self._due.pop(position, {}).items():
             if point.declared in self._declared:
-                self._ready[point] = recompile(self._state, point, *self._declared[point.declared], self._boards)
+                entry = recompile(self._state, point, *self._declared[point.declared], self._boards, self._strategies)
+                for drawn in every:
+                    drawn.entry = entry
+                    drawn.first, drawn.end = leading_slots(entry, drawn)
 
-    def _compare(self, position: int, event: AdviceGiven, parity: Parity) -> None:
-        point = point_of(event)
-        entry = self._ready.get(point)
+    def _compare(self, position: int, event: AdviceGiven) -> None:
+        drawn, parity = self._drawn.popleft(), self._parity
         parity.decisions += 1
-        replayed = None if entry is None else drawn(entry, event.seed, event.probed)
-        path = "" if replayed is None else replayed.path_hash
-        if replayed is not None and path == event.path_hash and replayed.arm.name == event.arm:
+        drawn.left -= 1
+        if drawn.first <= event.seed % SLOTS < drawn.end:
             parity.matched += 1
-        elif len(parity.mismatches) < SAMPLES:
-            parity.mismatches.append(Mismatch(position, event.decision, event.path_hash, path))
-        self._left[point] -= 1
-        if not self._left[point]:
-            del self._left[point]
-            self._ready.pop(point, None)
+        else:
+            parity.uncaptured += not drawn.captured
+            if len(parity.mismatches) < SAMPLES:
+                replayed = "" if drawn.entry is None else again(drawn.entry, event.seed, event.probed).path_hash
+                parity.mismatches.append(Mismatch(position, event.decision, event.path_hash, replayed))
+        if not drawn.left:
+            drawn.entry = None
 
 
 class Quiet:
@@ -116,6 +164,20 @@ class Quiet:
         """As expected."""
 
 
+def leading_slots(entry: Entry, drawn: Drawn) -> tuple[int, int]:
+    """The slots that lead to the recorded arm on the recorded path; none where this choice leads elsewhere."""
+    if drawn.probed:
+        probe = entry.probe
+        same = probe is not None and (probe.arm.name, probe.path_hash) == (drawn.arm, drawn.path_hash)
+        return (0, SLOTS) if same else (0, 0)
+    if drawn.arm not in entry.choice.arms:
+        return 0, 0
+    at = entry.choice.arms.index(drawn.arm)
+    if prepare(entry.situation, entry.strategy, entry.choice, at).path_hash != drawn.path_hash:
+        return 0, 0
+    return entry.edges[at - 1] if at else 0, entry.edges[at]
+
+
 def point_of(event: AdviceGiven) -> Point:
     size = event.tokens_in
     request = Request(
@@ -126,13 +188,20 @@ def point_of(event: AdviceGiven) -> Point:
     return Point(event.position, event.compiled_at, event.declared, request, event.bypassed)
 
 
-def recompile(state: RouterState, point: Point, arms: Arms, policy: Policy, boards: Boards) -> Entry:
+def recompile(
+    state: RouterState,
+    point: Point,
+    arms: Arms,
+    policy: Policy,
+    boards: Boards,
+    strategies: Sequence[Strategy] = STRATEGIES,
+) -> Entry:
+    """`strategies` by falling priority."""
     situation = look(state, point.request, arms, policy, point.compiled_at, boards)
-    ordered = sorted(STRATEGIES, key=lambda strategy: -strategy.priority)
-    return decide(situation, ordered, Origin(point.position, "", point.declared), Quiet(), point.bypassed)
+    return decide(situation, strategies, Origin(point.position, "", point.declared), Quiet(), point.bypassed)
 
 
-def drawn(entry: Entry, seed: int, probed: bool) -> Prepared:
+def again(entry: Entry, seed: int, probed: bool) -> Prepared:
     if probed and entry.probe is not None:
         return entry.probe
     slot = seed % SLOTS

@@ -71,8 +71,8 @@ class Router:
         self._announced = state.moves
         self._arms, self._policy, self._policy_hash = arms, policy, policy.hash
         self._now, self._identity, self.key = clock.now, identity, identity.key
-        self._strategies = tuple(sorted(strategies, key=lambda strategy: -strategy.priority))
-        names = [strategy.name for strategy in self._strategies]
+        self.strategies = tuple(sorted(strategies, key=lambda strategy: -strategy.priority))
+        names = [strategy.name for strategy in self.strategies]
         self.care = StrategyCare(names, ledger.record, clock, policy.health, bypass=bypass)
         self._entries = Recent[tuple[Any, ...], Entry](ENTRIES)
         self._boards = Boards()
@@ -159,7 +159,7 @@ class Router:
         bypassed = self.care.bypassed(now)
         with self._states.still():
             situation = look(self._state, request, self._arms, self._policy, now, self._boards)
-            entry = decide(situation, self._strategies, self._origin(), self.care, bypassed)
+            entry = decide(situation, self.strategies, self._origin(), self.care, bypassed)
             entry.epoch = self._news.epoch
         if entry.bypassed:
             # Whoever was passed over is asked again as soon as that may be.

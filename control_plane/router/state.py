@@ -290,3 +290,5 @@ _FOLDS: dict[type[Event], Callable[[RouterState, Any], None]] = {
     StrategyFailed: _strategy_turned,
     StrategyRecovered: _strategy_turned,
 }
+# What a fold must read to come to the same state.
+READ = frozenset(kind.TOPIC for kind, do in _FOLDS.items() if do is not _pass)
