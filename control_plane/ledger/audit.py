@@ -88,13 +88,15 @@ def _judge(
     witnessed = _witnessed(identity, keyring, size, seen)
     claims = {*signed.checkpoints, *([witnessed] if isinstance(witnessed, Checkpoint) else [])}
     trust = trusted(evidence, size, sorted(claims, key=lambda checkpoint: checkpoint.size))
-    rows = Diagnosis(evidence, size, scanned(size), trust)
+    diagnosis = Diagnosis(evidence, size, scanned(size), trust)
+    rows = list(diagnosis.findings())
+    changed = first_of(rows)
     findings = [
-        *rows.findings(),
+        *rows,
         *strange_keys,
         *([witnessed] if isinstance(witnessed, Finding) else []),
-        *signed.findings,
-        *rows.somewhere(),
+        *signed.findings(changed.position if changed else None),
+        *diagnosis.somewhere(),
         *(_other_history(stranger, witnessed) for stranger in trust.strangers),
         *trust.findings,
         *_unsigned(evidence, size),

@@ -43,9 +43,10 @@ def export_jsonl(opened: Opened, write: Callable[[bytes], object], on_progress: 
 
 def _line(row: Row) -> dict[str, Any]:
     position, stream, version, topic, state = row
+    leaf = base64.b64encode(_leaf(row)).decode()
     try:
         data: Any = msgspec.json.decode(state)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         data = base64.b64encode(state).decode()
     return {
         "position": position,
@@ -54,7 +55,7 @@ def _line(row: Row) -> dict[str, Any]:
         "topic": topic,
         "time": data.get("at") if isinstance(data, dict) else None,
         "data": data,
-        "leaf": base64.b64encode(_leaf(row)).decode(),
+        "leaf": leaf,
     }
 
 

@@ -1,6 +1,6 @@
 """Who signed what: the keys as the log itself tells them, each kept checkpoint checked with the keys of its time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,10 +19,19 @@ _UNREADABLE = (ControlPlaneError, msgspec.MsgspecError, UnicodeDecodeError, Attr
 
 
 class Signed(NamedTuple):
-    """The checkpoints that hold, in the order of their sizes, and what is wrong with the others."""
+    """The checkpoints that hold, in the order of their sizes, and what is wrong with the others, by their sizes."""
 
     checkpoints: list[Checkpoint]
-    findings: list[Finding]
+    refused: list[tuple[Any, Finding]]
+
+    def findings(self, changed: int | None) -> Iterator[Finding]:
+        """What is wrong, given the first event that is not as signed.
+
+        It may have been the one that admitted a key: then nobody can say that a key of later is unknown.
+        """
+        for size, found in self.refused:
+            if changed is None or found.reason is not Reason.UNKNOWN_KEY or size < changed:
+                yield found
 
 
 def keyring_of(identity: Identity, rows: Iterable[RawRow]) -> tuple[Keyring, list[Finding]]:
@@ -57,7 +66,7 @@ def check_notes(notes: Iterable[tuple[Any, Any]], origin: str, keyring: Keyring)
         else:
             before = signed.checkpoints[-1].size if signed.checkpoints else 0
             detail = f"the checkpoint of {size}: {checkpoint.detail}"
-            signed.findings.append(Finding(before + 1, checkpoint.reason, detail))
+            signed.refused.append((size, Finding(before + 1, checkpoint.reason, detail)))
     return signed
 
 

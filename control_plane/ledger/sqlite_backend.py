@@ -68,7 +68,7 @@ class SQLiteBackend:
         if not found or found[-1][0] == after + len(found):
             return found
         # Where the table has gaps, the archive may have the rest.
-        through = self._archived.through(reader)
+        after, through = max(after, 0), self._archived.through(reader)
         if through <= after:
             return found
         rows = self._archived.rows(after + 1, min(limit, through - after))
