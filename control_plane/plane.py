@@ -12,6 +12,7 @@ from typing import Any
 import anyio.to_thread
 import msgspec
 
+from . import interpreter
 from .cadence import Entry, Poll
 from .clock import Clock
 from .errors import LedgerClosed
@@ -62,9 +63,10 @@ class ControlPlane:
         watch: Watch,
         *,
         example: bool,
+        brisk: bool,
     ) -> None:
         self.ledger, self.folder = ledger, folder
-        self.example = example
+        self.example, self._brisk = example, brisk
         self._opened, self._snapshots, self._router, self._watch = opened, snapshots, router, watch
         self._closed = False
         self.advise, self.record = router.advise, ledger.record
@@ -106,10 +108,11 @@ class ControlPlane:
             watch = Watch(clock, polls, coordinated=flags.cadence_coordination)
             if background:
                 watch.start()
+            brisk = background and interpreter.hold(flags.switch_interval_us / 1e6)
         except BaseException:
             ledger.close() if ledger is not None else opened.close()
             raise
-        return cls(opened, ledger, folder, snapshots, router, watch, example=example)
+        return cls(opened, ledger, folder, snapshots, router, watch, example=example, brisk=brisk)
 
     def record_result(
         self,
@@ -152,6 +155,8 @@ class ControlPlane:
             self._snapshots.save(self.folder, self.ledger.root_at)
         finally:
             self.ledger.close()
+            if self._brisk:
+                interpreter.release()
 
     def explain(self, decision_id: str) -> Explanation:
         """Decide it again as it was, and say why it came out so."""

@@ -124,3 +124,16 @@ def test_a_database_that_grows_too_large_is_archived_by_the_planes_own_poll(open
         snapshot.unlink()
     again = open_plane()
     assert again.stats().arms == before.arms
+
+
+def test_the_interpreter_is_brisk_while_a_plane_is_open_and_as_before_afterwards(open_plane, monkeypatch):
+    before = sys.getswitchinterval()
+    first, second = open_plane(background=True), open_plane(background=True)
+    assert sys.getswitchinterval() == pytest.approx(0.0001, rel=0.05)
+    first.close()
+    assert sys.getswitchinterval() == pytest.approx(0.0001, rel=0.05)
+    second.close()
+    assert sys.getswitchinterval() == pytest.approx(before, rel=0.01)
+    monkeypatch.setenv("CONTROL_PLANE_SWITCH_INTERVAL_US", "0")
+    open_plane(background=True)
+    assert sys.getswitchinterval() == pytest.approx(before, rel=0.01)
