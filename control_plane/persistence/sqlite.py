@@ -6,6 +6,7 @@ Snapshots are not signed: they can be made again from the events.
 
 # By module, not by name: the library takes whatever factory class it finds in here, and wants exactly one.
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from eventsourcing import sqlite as stock
 from eventsourcing.utils import Environment, EnvType
 
 from ..errors import ForeignHome
+from ..ledger.flock import lock
 from ..ledger.sealing import Authority, TreeStore
 from ..ledger.sqlite import (
     APPLICATION_ID,
@@ -23,6 +25,7 @@ from ..ledger.sqlite import (
     SignedSQLiteProcessRecorder,
     SQLiteTree,
 )
+from ..ledger.sqlite_backend import unavailable
 from . import factory
 from .signing import ephemeral_authority, file_authority, key_file
 
@@ -42,6 +45,7 @@ class SignedSQLiteFactory(factory.SignedFactory[stock.SQLiteTrackingRecorder], s
             database = _path_of(name)
             beside = key_file(self.env, database.with_name(f"{database.name}.key"))
             authority = file_authority(self.env, beside, "stored_events", begun=_begun(database))
+            _use_write_ahead_log(database, beside)
         self.datastore = SignedSQLiteDatastore(
             name,
             authority=authority,
@@ -63,15 +67,32 @@ def _path_of(name: str) -> Path:
     return Path(unquote(urlsplit(name).path)) if name.startswith("file:") else Path(name)
 
 
+def _use_write_ahead_log(database: Path, key: Path) -> None:
+    """One process after the other: two that switch a new file at once find it locked, and do not wait."""
+    handle = os.open(key, os.O_RDONLY)
+    try:
+        lock(handle)
+        with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as fault:
+        raise unavailable(database, fault) from None
+    finally:
+        os.close(handle)
+
+
 def _begun(database: Path) -> bool:
     """Whether a signed log is there already; raises when an unsigned one is."""
     if not database.exists():
         return False
     try:
         with contextlib.closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            # As of one moment: another process may be making the tables just now.
+            connection.execute("BEGIN")
             application = connection.execute("PRAGMA application_id").fetchone()[0]
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             signed = "checkpoints" in tables and connection.execute("SELECT 1 FROM checkpoints").fetchone()
+    except sqlite3.OperationalError as fault:
+        raise unavailable(database, fault) from None
     except sqlite3.DatabaseError as fault:
         raise ForeignHome(f"{database} is not a database that can be read", why=str(fault)) from None
     if application != APPLICATION_ID and "stored_events" in tables:
