@@ -42,7 +42,7 @@ from .router.stats import Stats, stats_of
 from .router.strategies import STRATEGIES, Strategy
 from .router.terms import Arm, Arms, Policy, Task
 from .version import __version__
-from .watching import ARCHIVE_EVERY, OTHERS_EVERY, SNAPSHOT_EVERY, WITNESS_EVERY, Watch, follow_others
+from .watching import ARCHIVE_EVERY, OTHERS_EVERY, SNAPSHOT_EVERY, TOLD_EVERY, WITNESS_EVERY, Watch, follow_others
 
 CATALOGUE = Catalogue([*facts.EVENTS, *router_events.EVENTS])
 PROJECTIONS = (ROUTER,)
@@ -225,8 +225,10 @@ def _polls(opened: Opened, ledger: Ledger, folder: Folder, snapshots: Snapshots,
         if before is not None:
             archive_prefix(opened, before, workers=2)
 
+    # PostgreSQL tells of a commit by itself, so looking often costs nothing.
+    others = OTHERS_EVERY if opened.home.address is None else TOLD_EVERY
     return (
-        Poll(name="follow-others", owner="projections", interval=OTHERS_EVERY, run=follow, threaded=True),
+        Poll(name="follow-others", owner="projections", interval=others, run=follow, threaded=True),
         Poll(name="witness", owner="ledger", interval=WITNESS_EVERY, run=opened.sight, threaded=True),
         Poll(name="snapshot", owner="projections", interval=SNAPSHOT_EVERY, run=keep, threaded=True),
         Poll(name="archive", owner="ledger", interval=ARCHIVE_EVERY, run=make_room, threaded=True),

@@ -9,7 +9,7 @@ import anyio.from_thread
 from .cadence import Cadence, Entry, Poll
 from .clock import Clock
 
-OTHERS_EVERY, WITNESS_EVERY, SNAPSHOT_EVERY, ARCHIVE_EVERY = 0.1, 0.25, 60.0, 300.0
+OTHERS_EVERY, TOLD_EVERY, WITNESS_EVERY, SNAPSHOT_EVERY, ARCHIVE_EVERY = 0.1, 0.01, 0.25, 60.0, 300.0
 
 
 class Watch:
