@@ -136,7 +136,7 @@ def _give(state: RouterState, event: AdviceGiven) -> None:
 
 def _record(state: RouterState, event: ResultRecorded) -> None:
     outcome = Outcome(event.success, event.cost_usd, event.latency_ms, event.ttft_ms, event.error, event.verified)
-    run, before = Run({}), None
+    run, before = None, None
     if event.decision is not None:
         key = run_key(event.decision)
         run = state.runs.get(key) or state.runs_before.get(key) or _open_run(state, key)
@@ -144,24 +144,28 @@ def _record(state: RouterState, event: ResultRecorded) -> None:
         if before == outcome:
             state.repeats += 1
             return
+        run.outcomes[event.step] = outcome
         running = state.running.get(event.arm)
         if running is not None:
             ended(running, key)
     arm = state.arms.get(event.arm)
     steps = arm.steps if arm is not None else ()
     played = steps[event.step][0] if event.step < len(steps) else event.arm
-    run.outcomes[event.step] = outcome
     state.results += 1
     state.seen[event.task_type] = state.seen.get(event.task_type, 0) + 1
+    truth = outcome.truth
     if before is None:
-        _observe(state, event, outcome, played)
+        _observe(state, event, truth, played)
     else:
         state.corrections += 1
-    _count(state, event.arm, outcome, before)
+        _count(state, event.arm, before, before.truth, -1)
+    _count(state, event.arm, outcome, truth, 1)
     if steps:
-        _learn_cascade(state, event, steps, run)
-    else:
-        _learn(state, event, outcome, before)
+        _learn_cascade(state, event, steps, run or Run({event.step: outcome}))
+        return
+    if before is not None:
+        _learn(state, event, before, before.truth, -1.0)
+    _learn(state, event, outcome, truth, 1.0)
 
 
 def _open_run(state: RouterState, key: str) -> Run:
@@ -171,25 +175,26 @@ def _open_run(state: RouterState, key: str) -> Run:
     return run
 
 
-def _observe(state: RouterState, event: ResultRecorded, outcome: Outcome, played: str) -> None:
+def _observe(state: RouterState, event: ResultRecorded, truth: bool | None, played: str) -> None:
     """Tails and breakers see each call once, whatever is later learned of its success."""
-    if outcome.latency_ms is not None and outcome.error != "caller":
+    if event.latency_ms is not None and event.error != "caller":
         tail = state.tails.get(played)
         if tail is None:
             tail = state.tails[played] = Tail()
             aim(tail, state.policy.tail)
-        censored = outcome.error in ("timeout", "cancelled")
-        observe(tail, event.at, outcome.latency_ms, outcome.ttft_ms, censored)
+        censored = event.error in ("timeout", "cancelled")
+        observe(tail, event.at, event.latency_ms, event.ttft_ms, censored)
         heard = state.heard[played] = state.heard.get(played, 0) + 1
         if heard % TAIL_EVERY == 0:
             _judge_tail(state, played, tail, event.at)
     arm = state.arms.get(played)
     moves = record(
-        state.breakers, played, arm.provider if arm is not None else None, event.at, outcome.truth, event.error,
+        state.breakers, played, arm.provider if arm is not None else None, event.at, truth, event.error,
         event.retry_after_s, policy=state.policy.breaker,
         decision=None if event.decision is None else run_key(event.decision),
     )  # fmt: skip
-    _move(state, event.at, event.process, moves)
+    if moves:
+        _move(state, event.at, event.process, moves)
 
 
 def _move(state: RouterState, at: float, process: str, moves: list[Transition]) -> None:
@@ -228,32 +233,22 @@ def _judge_tail(state: RouterState, arm: str, tail: Tail, now: float) -> None:
         state.epoch += 1
 
 
-def _count(state: RouterState, arm: str, outcome: Outcome, before: Outcome | None) -> None:
+def _count(state: RouterState, arm: str, outcome: Outcome, truth: bool | None, sign: int) -> None:
     traffic = state.traffic.get(arm)
     if traffic is None:
         traffic = state.traffic[arm] = Traffic()
-    for counted, sign in ((before, -1), (outcome, 1)):
-        if counted is not None:
-            truth = counted.truth
-            traffic.results += sign
-            traffic.successes += sign * (truth is True)
-            traffic.failures += sign * (truth is False)
-            traffic.cost += sign * (counted.cost or 0.0)
+    traffic.results += sign
+    if truth:
+        traffic.successes += sign
+    elif truth is False:
+        traffic.failures += sign
+    if outcome.cost is not None:
+        traffic.cost += sign * outcome.cost
 
 
-def _learn(state: RouterState, event: ResultRecorded, outcome: Outcome, before: Outcome | None) -> None:
-    for learned, weight in ((before, -1.0), (outcome, 1.0)):
-        if learned is not None:
-            learn(
-                state.beliefs,
-                event.arm,
-                event.task_type,
-                event.repo,
-                learned.judged,
-                learned.cost,
-                learned.seconds,
-                weight,
-            )
+def _learn(state: RouterState, event: ResultRecorded, outcome: Outcome, truth: bool | None, weight: float) -> None:
+    judged = None if truth is None else float(truth)
+    learn(state.beliefs, event.arm, event.task_type, event.repo, judged, outcome.cost, outcome.seconds, weight)
 
 
 def _learn_cascade(
