@@ -1,7 +1,9 @@
 """What every test gets: a witness of its own, a clean environment, and an honest summary at the end."""
 
 import os
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[NOT_RUN] = []
+    if hasattr(os, "register_at_fork"):
+        # Another thread may have held the tracer's lock at that moment; in the child nobody would ever release it.
+        os.register_at_fork(after_in_child=trace_nothing)
+
+
+def trace_nothing() -> None:
+    """No coverage in this thread and in those that it starts from here on."""
+    threading.settrace(None)
+    sys.settrace(None)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -40,6 +51,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def could_not_run(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Tell the summary what this machine could not show; for what a platform lacks, never for what fails."""
     return lambda reason: request.config.stash[NOT_RUN].append(f"{request.node.nodeid}: {reason}")
+
+
+@pytest.fixture
+def untraced() -> Iterator[None]:
+    """For what strikes between any two steps: it would strike coverage as well, while that holds its lock."""
+    before, here = threading.gettrace(), sys.gettrace()
+    trace_nothing()
+    yield
+    threading.settrace(before)
+    sys.settrace(here)
 
 
 @pytest.fixture(autouse=True)

@@ -270,6 +270,7 @@ class Killed(SystemExit):
 
 @pytest.mark.requirement("LEDGER-52")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.usefixtures("untraced")
 def test_a_committer_that_is_killed_has_a_successor(journal: Journal, store: Store) -> None:
     committer = committer_of(journal, store)
     committer.start()

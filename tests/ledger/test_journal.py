@@ -172,6 +172,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.requirement("LEDGER-52")
+@pytest.mark.usefixtures("untraced")
 def test_a_thread_that_dies_half_way_costs_nobody_a_frame(tmp_path: Path) -> None:
     """Exceptions strike threads between any two steps; what was answered is there, once, and the others go on."""
     journal = Journal(tmp_path, segments=3, segment_bytes=1 << 14)
@@ -208,6 +209,7 @@ def test_a_thread_that_dies_half_way_costs_nobody_a_frame(tmp_path: Path) -> Non
 
 
 @pytest.mark.requirement("LEDGER-52")
+@pytest.mark.usefixtures("untraced")
 def test_a_reader_that_dies_half_way_loses_and_doubles_nothing(tmp_path: Path) -> None:
     journal = small_journal(tmp_path)
     received: list[bytes] = []
@@ -242,6 +244,7 @@ def test_a_reader_that_dies_half_way_loses_and_doubles_nothing(tmp_path: Path) -
 
 
 @pytest.mark.requirement("LEDGER-52")
+@pytest.mark.usefixtures("untraced")
 def test_a_signal_handler_may_record_in_the_middle_of_a_record(tmp_path: Path) -> None:
     journal = Journal(tmp_path, segments=3, segment_bytes=1 << 14)
     answered: list[bytes] = []
