@@ -2,21 +2,22 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from .backend import Row
+from .commit import Commit
 
-# What a commit tells: consecutive rows. What is missing between two calls was committed by another process, or
-# a listener failed on it: whoever must not miss it reads it from the ledger, by position.
-OnCommit = Callable[[list[Row]], None]
+# What a commit tells: consecutive rows, made as they are looked at. What is missing between two calls was committed by
+# another process, or a listener failed on it: whoever must not miss it reads it from the ledger, by position.
+OnCommit = Callable[[Sequence[Row]], None]
 
 
 class Announcer:
     def __init__(self, on_fault: Callable[[Exception], None]) -> None:
         self._listeners: tuple[OnCommit, ...] = ()
         self._on_fault = on_fault
-        self._waiting: deque[list[Row]] = deque()
+        self._waiting: deque[Commit] = deque()
         self._ordering = threading.RLock()
         self._telling = threading.Lock()
         self._teller = 0
@@ -26,16 +27,12 @@ class Announcer:
         self._listeners = (*self._listeners, listener)
 
     @property
-    def heard(self) -> bool:
-        return bool(self._listeners)
-
-    @property
     def inside(self) -> bool:
         """Whether this thread is just calling a listener."""
         return self._teller == threading.get_ident()
 
     @contextmanager
-    def ordered(self) -> Iterator[deque[list[Row]]]:
+    def ordered(self) -> Iterator[deque[Commit]]:
         """Commit and queue the rows in here, then `tell`: no other commit of this process comes in between."""
         with self._ordering:
             yield self._waiting
@@ -52,7 +49,7 @@ class Announcer:
             finally:
                 self._teller = 0
 
-    def _call(self, rows: list[Row]) -> None:
+    def _call(self, rows: Commit) -> None:
         # Found late, after a commit whose outcome was unknown: listeners have read it as a gap by now.
         if rows[0].position <= self._last:
             return

@@ -12,8 +12,9 @@ from ..errors import LedgerUnavailable
 from .bell import Bell
 from .journal import Batch, Journal
 
-# Larger batches are hardly faster and make the others wait.
-BATCH = 2048
+# Most of a segment. In a busy host each statement waits for the interpreter, whatever it carries: only large batches
+# keep up with a backlog; without one a batch is as small as what gathered during the last commit.
+BATCH = 16384
 FIRST_DELAY, LONGEST_DELAY = 0.01, 2.0
 # A flush gives up after so many failures in a row, or so many seconds without a commit; the committer never does.
 TRIES = 6

@@ -10,12 +10,13 @@ from ..errors import BadInput, Conflict, EventTooLarge, LedgerUnavailable
 from . import shutdown
 from .announcing import Announcer, OnCommit
 from .backend import Backend, Row
+from .commit import Commit
 from .committer import Committer, Counters, Target
 from .events import Catalogue, Event
 from .journal import MAX_BODY, Batch, Journal
 from .notes import Checkpoint, Note
 from .proofs import TileTree
-from .recovery import join_body, split_body
+from .recovery import join_body, split_bodies
 
 
 class Recorded(NamedTuple):
@@ -94,7 +95,7 @@ class Ledger:
             try:
                 with self._announcer.ordered() as waiting:
                     first = self._insert(stream, version + 1, topics, states)
-                    waiting.append(_rows(first, stream, version + 1, topics, states))
+                    waiting.append(Commit(first, stream, version + 1, topics, states))
                 break
             except IntegrityError:
                 if expected is not None:
@@ -183,29 +184,17 @@ class Ledger:
             return row.position
 
     def _insert_batch(self, batch: Batch) -> None:
-        pairs = [split_body(body) for body in batch.bodies]
-        topics, states = [topic for topic, _ in pairs], [state for _, state in pairs]
+        topics, states = split_bodies(batch.bodies)
         with self._announcer.ordered() as waiting:
             first = self._backend.insert(self._journal.writer, batch.first, topics, states)
-            if self._announcer.heard:
-                waiting.append(_rows(first, self._journal.writer, batch.first, topics, states))
+            waiting.append(Commit(first, self._journal.writer, batch.first, topics, states))
 
     def _found_batch(self, batch: Batch) -> None:
         row = self._backend.row_of(self._journal.writer, batch.first)
-        if row is not None and self._announcer.heard:
-            pairs = [split_body(body) for body in batch.bodies]
-            topics, states = [topic for topic, _ in pairs], [state for _, state in pairs]
+        if row is not None:
             with self._announcer.ordered() as waiting:
-                waiting.append(_rows(row.position, self._journal.writer, batch.first, topics, states))
+                waiting.append(Commit(row.position, self._journal.writer, batch.first, *split_bodies(batch.bodies)))
 
     def _listener_failed(self, fault: Exception) -> None:
         self.counters.listener_faults += 1
         self.counters.last_fault = f"a listener failed: {fault!r}"
-
-
-def _rows(first: int, stream: str, version: int, topics: list[str], states: list[bytes]) -> list[Row]:
-    positions, versions = range(first, first + len(states)), range(version, version + len(states))
-    return [
-        Row(position, stream, number, topic, state)
-        for position, number, topic, state in zip(positions, versions, topics, states, strict=True)
-    ]

@@ -44,6 +44,21 @@ def split_body(body: bytes) -> tuple[str, bytes]:
     return body[1:end].decode(), body[end:]
 
 
+def split_bodies(bodies: list[bytes]) -> tuple[list[str], list[bytes]]:
+    """Topics and states of many bodies; a topic is decoded once."""
+    known: dict[bytes, str] = {}
+    topics, states = list[str](), list[bytes]()
+    for body in bodies:
+        end = 1 + body[0]
+        name = body[1:end]
+        topic = known.get(name)
+        if topic is None:
+            topic = known[name] = name.decode()
+        topics.append(topic)
+        states.append(body[end:])
+    return topics, states
+
+
 def recover_journals(
     journals: Path, damaged: Path, backend: Backend, report: Callable[[Recovered], None] = lambda _: None
 ) -> list[Recovered]:

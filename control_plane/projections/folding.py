@@ -33,7 +33,7 @@ class Source(Protocol):
     catalogue: Catalogue
 
     def rows(self, after: int = 0, limit: int = CHUNK) -> list[Row]: ...
-    def listen(self, listener: Callable[[list[Row]], None]) -> None: ...
+    def listen(self, listener: Callable[[Sequence[Row]], None]) -> None: ...
 
 
 class Folder:
@@ -81,7 +81,7 @@ class Folder:
             named = self._projections.items()
             return self.position, {name: encode(projection, self._states[name]) for name, projection in named}
 
-    def on_commit(self, rows: list[Row]) -> None:
+    def on_commit(self, rows: Sequence[Row]) -> None:
         with self._moving:
             if rows[0][0] > self.position + 1:
                 self.catch_up(rows[0][0] - 1)

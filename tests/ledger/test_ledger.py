@@ -1,7 +1,7 @@
 """The two roads into the ledger, and who hears of what they commit."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,7 @@ class Heard:
     def __init__(self) -> None:
         self.rows: list[Row] = []
 
-    def __call__(self, rows: list[Row]) -> None:
+    def __call__(self, rows: Sequence[Row]) -> None:
         self.rows += rows
 
     @property
@@ -125,7 +125,7 @@ def test_an_append_returns_after_its_listeners_were_called(ledger: Ledger) -> No
 def test_a_listener_may_append_and_flush(ledger: Ledger) -> None:
     heard = Heard()
 
-    def answer(rows: list[Row]) -> None:
+    def answer(rows: Sequence[Row]) -> None:
         for row in rows:
             if row.stream == "question":
                 ledger.append("answer", [counted(f"answer to {row.version}")])
@@ -147,7 +147,7 @@ def test_a_listener_may_append_and_flush(ledger: Ledger) -> None:
 def test_a_listener_that_fails_hurts_nobody(ledger: Ledger) -> None:
     heard = Heard()
 
-    def fail(rows: list[Row]) -> None:
+    def fail(rows: Sequence[Row]) -> None:
         raise ValueError("a bad fold")
 
     ledger.listen(fail)
