@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from control_plane.router.board import Board, Candidate, ChoicePolicy
 from control_plane.router.cascade import Step, StepResult, learn_cascade
-from control_plane.router.choice import compile_table, mix_bits, pick
+from control_plane.router.choice import Table, compile_table, mix_bits, pick, serves
 from control_plane.router.posterior import Beliefs, learn
 
 VERIFIER = "verifier"
@@ -120,6 +120,7 @@ class Ours(Rule):
         self._seed, self._policy, self._turn = seed, policy, 0
         self._beliefs = Beliefs()
         self._boards: dict[tuple[str, tuple[str, ...]], Board] = {}
+        self._tables: dict[tuple[str, tuple[str, ...]], tuple[int, Table]] = {}
 
     def choose(self, arms: Sequence[str], repo: str) -> str:
         key = (repo, tuple(arms))
@@ -127,7 +128,12 @@ class Ours(Rule):
         if board is None:
             board = self._boards[key] = Board([self._candidate(a) for a in arms], self._policy, "task", repo or None)
         self._turn += 1
-        chosen, _ = pick(compile_table(board, self._beliefs), mix_bits(self._seed, self._turn))
+        seen = self._beliefs.seen.get("task", 0)
+        due, table = self._tables.get(key, (0, None))
+        if table is None or seen >= due:  # as the router does: a table serves until enough is new
+            table = compile_table(board, self._beliefs)
+            self._tables[key] = (seen + serves(seen), table)
+        chosen, _ = pick(table, mix_bits(self._seed, self._turn))
         return arms[chosen]
 
     def told(self, arm: str, repo: str, play: Play) -> None:

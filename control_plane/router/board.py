@@ -1,14 +1,15 @@
 """What is believed of each candidate for one kind of task, in dollars, kept up to date as results come in."""
 
 from collections.abc import Sequence
-from math import frexp, fsum, sqrt
+from math import frexp, sqrt
 
 import msgspec
 
 from .cascade import Step, StepBelief, compose
-from .posterior import Beliefs, Sums, Tally, pooled
+from .posterior import ArmBook, Beliefs, Sums, Tally, pooled
 
 _NOTHING = Tally()
+_NOWHERE = (_NOTHING, _NOTHING, _NOTHING)
 
 
 class ChoicePolicy(msgspec.Struct, frozen=True):
@@ -18,21 +19,20 @@ class ChoicePolicy(msgspec.Struct, frozen=True):
     switch_cost_usd: float = 0.0
     guard_errors: float = 1.0  # standard errors that a gain over the incumbent must survive
     incumbent_explore: float = 0.1  # how often an incumbent's guard steps aside, so that others can be learned
-    floor: float = 0.001  # shared by all arms: nothing starves, every choice has a propensity to divide by
-    optimism: float = 0.52  # how far above its estimate an arm is judged; see `Board._spread`
-    optimism_growth: float = 0.4  # and how much more with each 1,000 results of the task type, ...
-    optimism_quiet: int = 400  # ... after the first few and ...
-    optimism_grown: int = 2250  # ... until so many: early bad luck must not decide for ever
+    floor: float = 0.0005  # shared by all arms: nothing starves, every choice has a propensity to divide by
+    optimism: float = 0.6  # how far above its estimate an arm is judged; see `Board._spread`
     levels: int = 4  # of optimism, equally likely; their difference makes the choice random
     least_level: float = 0.85  # the smallest level as a share of the mean one
-    horizon: float = 60.0  # tasks ahead that a discovery pays for, in a new task type ...
-    horizon_growth: float = 0.2  # ... and how much it grows with each result there
-    prior_runs: float = 8.0  # runs that an arm's prior is worth
+    horizon: float = 20.0  # tasks ahead that a discovery pays for, in a new task type ...
+    horizon_growth: float = 0.5  # ... and how much it grows with each result there
+    news: float = 0.2  # how far one compiled table may add to an arm's runs, as a share of them
+    prior_runs: float = 15.0  # runs that an arm's prior is worth
     price_runs: float = 1.0  # runs that a stated price is worth
-    price_guess: float = 0.15  # an unknown price, as a share of the mean cost of the arms that are known
+    price_guess: float = 0.05  # an unknown price, as a share of what a success is worth
+    price_doubt: float = 0.5  # standard deviation of one run's cost, as a share of the mean cost
     borrow_type_runs: float = 16.0  # runs that other task types can be worth
     borrow_repo_runs: float = 64.0  # runs that other repos of the same task type can be worth
-    borrow_steps_runs: float = 24.0  # runs that a cascade's steps can be worth to it
+    borrow_steps_runs: float = 150.0  # runs that a cascade's steps can be worth to it
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -63,6 +63,9 @@ def variance(row: Belief) -> float:
     return likely * (1.0 - likely) / row.runs
 
 
+_UNKNOWN = Belief(0.0, 1.0, 0.0, 0.0, 0.0)
+
+
 class Board:
     """One row for each candidate; `refresh` renews the rows whose results changed.
 
@@ -74,57 +77,47 @@ class Board:
     ) -> None:
         self.policy = policy
         self._value, self._time_value = policy.success_value_usd, policy.time_value_usd_per_s
-        self._seen, self._horizon, self._optimism = -1, 0.0, 0.0
-        self.names = tuple(candidate.name for candidate in candidates)
+        self._optimism, self._doubt = policy.optimism, policy.price_doubt
         self._type, self._repo = task_type, repo
+        self.names = tuple([candidate.name for candidate in candidates])
         known = set(self.names)
         # A cascade may use arms that are no candidates themselves: they get rows behind the others.
         hidden = {step.arm: None for candidate in candidates for step in candidate.steps if step.arm not in known}
-        self._all = (*candidates, *(Candidate(name) for name in hidden))
-        self._row_of = {candidate.name: i for i, candidate in enumerate(self._all)}
-        self._plain = [i for i, candidate in enumerate(self._all) if not candidate.steps]
+        self._all = (*candidates, *[Candidate(name) for name in hidden])
         self._cascades = [i for i, candidate in enumerate(self._all) if candidate.steps]
+        self._plain = [i for i, candidate in enumerate(self._all) if not candidate.steps]
+        self._row_of = {candidate.name: i for i, candidate in enumerate(self._all)} if self._cascades else {}
         self._sources: list[tuple[Tally, Tally, Tally] | None] = [None] * len(self._all)
         self._stamps = [-1] * len(self._all)
-        priced = policy.price_runs
-        self._blank = [
-            Belief(arm.prior, policy.prior_runs, arm.cost_usd, priced if arm.cost_usd > 0.0 else 0.0, arm.time_s)
-            for arm in self._all
-        ]
-        self._clocked = [priced if arm.time_s > 0.0 else 0.0 for arm in self._all]
-        self.beliefs = list(self._blank)
+        self.seen = -1  # results of the task type, in steps
+        self.beliefs: list[Belief] = [_UNKNOWN] * len(self._all)
         self.utilities = [0.0] * len(self._all)
         self.spreads = [0.0] * len(self._all)
 
     def refresh(self, beliefs: Beliefs) -> None:
         seen = _in_steps(beliefs.seen.get(self._type, 0))
-        moved = seen != self._seen
-        if moved:
-            self._seen = seen
-            self._look_ahead(seen)
-        rows, stamps, sources = self.beliefs, self._stamps, self._sources
-        unpriced = []
+        moved, self.seen = seen != self.seen, seen
+        policy, rows, stamps, sources, books = self.policy, self.beliefs, self._stamps, self._sources, beliefs.arms
+        horizon = policy.horizon + policy.horizon_growth * seen
         for i in self._plain:
-            found = sources[i] or self._find(beliefs, i)
+            found = sources[i]
+            if found is None:
+                found = self._find(books, i)
             own, kind, total = found
             stamp = own.version + kind.edition + total.edition
             if stamp != stamps[i]:
                 stamps[i] = stamp
-                self._set(i, self._plain_belief(i, own, kind, total))
+                self._set(i, self._plain_belief(i, own, kind, total), horizon)
             elif moved:
-                self.spreads[i] = self._spread(rows[i])
-            if not rows[i].paid:
-                unpriced.append(i)
-        if unpriced:
-            self._guess_prices(unpriced)
+                self.spreads[i] = self._spread(rows[i], horizon)
         for i in self._cascades:
-            self._set(i, self._cascade_belief(beliefs, i))
+            self._set(i, self._cascade_belief(beliefs, i), horizon)
 
-    def _find(self, beliefs: Beliefs, i: int) -> tuple[Tally, Tally, Tally]:
+    def _find(self, books: dict[str, ArmBook], i: int) -> tuple[Tally, Tally, Tally]:
         """The arm's sums for this key, its task type (if the key is narrower) and everything, kept once all exist."""
-        book = beliefs.arms.get(self._all[i].name)
+        book = books.get(self._all[i].name)
         if book is None:
-            return _NOTHING, _NOTHING, _NOTHING
+            return _NOWHERE
         kind = book.types.get(self._type)
         if kind is None:
             return _NOTHING, _NOTHING, book.total
@@ -146,27 +139,35 @@ class Board:
         return pooled(own, ((kind.published, self.policy.borrow_repo_runs), everything))
 
     def _plain_belief(self, i: int, own: Tally, kind: Tally, total: Tally) -> Belief:
-        blank = self._blank[i]
+        arm, policy = self._all[i], self.policy
+        priced = policy.price_runs if arm.cost_usd > 0.0 else 0.0
+        cost = arm.cost_usd or policy.price_guess * self._value
         if total is _NOTHING:
-            return blank
-        seen = self._pooled(own, kind, total)
-        runs, paid, timed = seen.runs + blank.runs, seen.paid + blank.paid, seen.timed + self._clocked[i]
+            return Belief(arm.prior, policy.prior_runs, cost, priced, arm.time_s)
+        seen, clocked = self._pooled(own, kind, total), policy.price_runs if arm.time_s > 0.0 else 0.0
+        runs, paid, timed = seen.runs + policy.prior_runs, seen.paid + priced, seen.timed + clocked
         return Belief(
-            (seen.wins + blank.runs * blank.success) / runs,
+            (seen.wins + policy.prior_runs * arm.prior) / runs,
             runs,
-            (seen.cost + blank.paid * blank.cost) / paid if paid else 0.0,
+            (seen.cost + priced * cost) / paid if paid else cost,
             paid,
-            (seen.time + self._clocked[i] * blank.time) / timed if timed else 0.0,
+            (seen.time + clocked * arm.time_s) / timed if timed else 0.0,
         )
 
     def _cascade_belief(self, beliefs: Beliefs, i: int) -> Belief:
         """The composed estimate plays the part of the prior; what the cascade itself did corrects it."""
         policy, arm = self.policy, self._all[i]
         rows = [self.beliefs[self._row_of[step.arm]] for step in arm.steps]
-        parts = [StepBelief(row.success, row.cost, row.time, row.runs - policy.prior_runs) for row in rows]
+        late = [beliefs.carries.get(step.arm) if at else None for at, step in enumerate(arm.steps)]
+        parts = [
+            StepBelief(
+                row.success, row.cost, row.time, row.runs - policy.prior_runs + (carry.expected if carry else 0.0)
+            )
+            for row, carry in zip(rows, late, strict=True)
+        ]
         verifiers = [beliefs.verifier(step.verifier) if step.verifier is not None else None for step in arm.steps]
-        model = compose(parts, verifiers, beliefs.carry.share)
-        seen = self._pooled(*(self._sources[i] or self._find(beliefs, i)))
+        model = compose(parts, verifiers, [beliefs.kept(step.arm) for step in arm.steps])
+        seen = self._pooled(*(self._sources[i] or self._find(beliefs.arms, i)))
         borrowed = model.runs * policy.borrow_steps_runs / (model.runs + policy.borrow_steps_runs)
         assumed, priced = policy.prior_runs + borrowed, policy.price_runs + borrowed
         runs, paid, timed = seen.runs + assumed, seen.paid + priced, seen.timed + priced
@@ -178,35 +179,22 @@ class Board:
             (seen.time + priced * model.time) / timed,
         )
 
-    def _guess_prices(self, unpriced: list[int]) -> None:
-        """An arm of unknown price is tried as if it were cheap: one run tells."""
-        known = [self.beliefs[i].cost for i in self._plain if self.beliefs[i].paid]
-        guess = self.policy.price_guess * fsum(known) / (len(known) + 1)
-        for i in unpriced:
-            row = self.beliefs[i]
-            if row.cost != guess:
-                self._set(i, Belief(row.success, row.runs, guess, 0.0, row.time))
-
-    def _set(self, i: int, row: Belief) -> None:
+    def _set(self, i: int, row: Belief, horizon: float) -> None:
         self.beliefs[i] = row
         self.utilities[i] = self._value * row.success - row.cost - self._time_value * row.time
-        self.spreads[i] = self._spread(row)
+        self.spreads[i] = self._spread(row, horizon)
 
-    def _spread(self, row: Belief) -> float:
-        """What not knowing better is worth: a standard error, times the root of how often the horizon repays a look.
+    def _spread(self, row: Belief, horizon: float) -> float:
+        """What not knowing better is worth: the standard error of the utility, times what the horizon makes of a look.
 
-        optimism * value * sqrt(variance * log2(1 + horizon / runs)): a fit to the Gittins index of a Bernoulli arm.
+        optimism * sqrt(variance * log2(1 + horizon / runs)): the shape of the Gittins index of a Bernoulli arm.
         """
-        mantissa, exponent = frexp(1.0 + self._horizon / row.runs)
+        likely, runs, doubt = row.success, row.runs, self._doubt * row.cost
+        likely = 0.01 if likely < 0.01 else 0.99 if likely > 0.99 else likely
+        spread = self._value * self._value * likely * (1.0 - likely) / runs + doubt * doubt / (row.paid + 0.5)
+        mantissa, exponent = frexp(1.0 + horizon / runs)
         # log2, linear between powers of two: exact on every machine.
-        return self._optimism * sqrt(variance(row) * (mantissa + mantissa + exponent - 2.0))
-
-    def _look_ahead(self, seen: int) -> None:
-        policy = self.policy
-        self._horizon = policy.horizon + policy.horizon_growth * seen
-        grown = max(0, min(seen, policy.optimism_grown) - policy.optimism_quiet)
-        optimism = policy.optimism * (1.0 + policy.optimism_growth * grown / 1000.0)
-        self._optimism = optimism * policy.success_value_usd
+        return self._optimism * sqrt(spread * (mantissa + mantissa + exponent - 2.0))
 
 
 def _in_steps(seen: int) -> int:

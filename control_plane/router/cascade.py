@@ -34,16 +34,16 @@ class StepResult(msgspec.Struct, frozen=True):
     time: float | None = None
 
 
-def compose(steps: Sequence[StepBelief], verifiers: Sequence[VerifierBook | None], carry: float) -> StepBelief:
+def compose(steps: Sequence[StepBelief], verifiers: Sequence[VerifierBook | None], kept: Sequence[float]) -> StepBelief:
     """Expected success, cost and time: sum over the steps of the chance to reach them times what they do there.
 
-    A later step sees only tasks that were refused before; `carry` is the share of its usual success that it keeps.
+    A later step sees only tasks that were refused before; `kept` is the share of its usual success that it has there.
     The last step's work is delivered whatever a verifier would say of it.
     """
     reach, success, cost, time, runs = 1.0, 0.0, 0.0, 0.0, steps[0].runs
     last = len(steps) - 1
     for i, (step, verifier) in enumerate(zip(steps, verifiers, strict=True)):
-        chance = step.success * carry if i else step.success
+        chance = on_refused(step.success, kept[i]) if i else step.success
         cost += reach * step.cost
         time += reach * step.time
         runs = min(runs, step.runs)
@@ -54,6 +54,11 @@ def compose(steps: Sequence[StepBelief], verifiers: Sequence[VerifierBook | None
         success += reach * good
         reach *= 1.0 - good - (1.0 - chance) * verifier.false_alarm
     return StepBelief(success, cost, time, runs)
+
+
+def on_refused(usual: float, kept: float) -> float:
+    """The chance of an arm on tasks that another was refused on."""
+    return min(0.99, usual * kept)
 
 
 def hidden_success(chance: float, verifier: VerifierBook, verified: bool) -> float:
@@ -79,10 +84,10 @@ def learn_cascade(
     Where a step's truth is unknown, the verifier's word and the arm's rate say how likely it was, and that fraction is
     learned: leaving refused work out would make the cheap arm look better than it is.
     """
-    carry = beliefs.carry.share
+    kept = [beliefs.kept(step.arm) for step in steps]
     for i, result in enumerate(results):
         step, usual = steps[i], _usual_chance(beliefs, steps[i].arm, task_type)
-        chance = usual * carry if i else usual
+        chance = on_refused(usual, kept[i]) if i else usual
         truth = result.success
         if step.verifier is not None and result.verified is not None:
             verifier = beliefs.verifier(step.verifier)
@@ -91,7 +96,7 @@ def learn_cascade(
             verifier.add(result.verified, truth, weight)
         # A later step sees a harder choice of tasks: that teaches the share it keeps, not its rate on all tasks.
         if i and result.success is not None:
-            beliefs.carry.add(usual, result.success, weight)
+            beliefs.carried(step.arm, usual, result.success, weight)
         learn(beliefs, step.arm, task_type, repo, None if i else truth, result.cost, result.time, weight)
     learn(
         beliefs,

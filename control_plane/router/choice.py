@@ -15,6 +15,7 @@ from .board import Belief, Board, ChoicePolicy, variance
 from .posterior import Beliefs
 
 SLOTS = 1 << 32  # chances are whole numbers of slots, so that a recorded propensity is exact
+MOST_NEWS = 32  # results that a table may serve before it is compiled anew
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -47,6 +48,11 @@ def mix_bits(seed: int, counter: int = 0) -> int:
     return z ^ (z >> 31)
 
 
+def serves(seen: int) -> int:
+    """How many more results a table may serve that was compiled after `seen` results of its task type."""
+    return min(MOST_NEWS, 1 + seen // 32)
+
+
 def compile_table(
     board: Board,
     beliefs: Beliefs,
@@ -61,7 +67,11 @@ def compile_table(
     if any(adjustments):
         utilities = tuple([utility + extra for utility, extra in zip(utilities, adjustments, strict=True)])
     spreads = tuple(board.spreads[:count])
-    best = _best_known(board, utilities)
+    # A tool loop needs whom it can rely on: doubt counts against an arm there.
+    judged = (
+        [utility - spread for utility, spread in zip(utilities, spreads, strict=True)] if in_tool_loop else utilities
+    )
+    best = _best_known(board, judged)
     held = board.names.index(incumbent) if incumbent in board.names else None
     calm = best if held is None else _unless_clearly_better(board, utilities, held)
     if in_tool_loop or count == 1:
@@ -69,6 +79,7 @@ def compile_table(
         widths[calm] = SLOTS
     else:
         widths = _widths(board.policy, utilities, spreads, calm, guarded=held is not None)
+        _spread_thin(board, widths, calm)
     arms = tuple(i for i, width in enumerate(widths) if width)
     return Table(
         board.names,
@@ -128,3 +139,21 @@ def _widths(
         left -= part * len(winners)
     widths[calm] += left
     return widths
+
+
+def _spread_thin(board: Board, widths: list[int], calm: int) -> None:
+    """A table serves many draws: none but the calm arm is expected to run much oftener in them than it did before.
+
+    Without this, an arm that one more run would rule out gets all the runs until the next table.
+    """
+    draws = serves(board.seen)
+    if draws == 1:
+        return
+    policy = board.policy
+    for i, width in enumerate(widths):
+        if width * draws > SLOTS and i != calm:
+            runs = board.beliefs[i].runs - policy.prior_runs
+            most = int(SLOTS * (1.0 + policy.news * runs)) // draws
+            if width > most:
+                widths[i] = most
+                widths[calm] += width - most

@@ -8,8 +8,10 @@ import msgspec
 
 MEMORY = 2048.0  # runs; a sum that reaches it is halved, so that old runs fade
 PRICE_MEMORY = 512.0  # costs and times vary less than outcomes and change more often
+CARRY_RUNS = 20.0  # expected wins that the share of all arms is worth to one arm
+MOST_KEPT = 1.5
 BLOCK = 32  # results between two looks for a change in quality
-SURPRISE = 16.0  # squared standard errors between a block and all that went before it: 4²
+SURPRISE = 12.25  # squared standard errors between a block and all that went before it: 3.5²
 
 
 class Sums(msgspec.Struct, gc=False):
@@ -142,6 +144,24 @@ class Beliefs(msgspec.Struct):
     seen: dict[str, int] = {}
     verifiers: dict[str, VerifierBook] = {}
     carry: Carry = msgspec.field(default_factory=Carry)
+    carries: dict[str, Carry] = {}
+
+    def kept(self, arm: str) -> float:
+        """The share of its success that an arm keeps on refused tasks: its own, leaning on that of all arms.
+
+        All cascades that end in an arm share it. It may exceed 1 where the arm's rate is not yet known from plain runs.
+        """
+        own, share = self.carries.get(arm), self.carry.share
+        if own is None:
+            return share
+        return min(MOST_KEPT, (own.won + CARRY_RUNS * share) / (own.expected + CARRY_RUNS))
+
+    def carried(self, arm: str, expected: float, won: float, weight: float = 1.0) -> None:
+        own = self.carries.get(arm)
+        if own is None:
+            own = self.carries[arm] = Carry(0.0, 0.0)
+        own.add(expected, won, weight)
+        self.carry.add(expected, won, weight)
 
     def verifier(self, name: str) -> VerifierBook:
         found = self.verifiers.get(name)

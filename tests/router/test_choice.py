@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from control_plane.router.board import Board, Candidate, ChoicePolicy
 from control_plane.router.cascade import Step, StepBelief, StepResult, compose, hidden_success, learn_cascade
-from control_plane.router.choice import SLOTS, compile_table, mix_bits, pick
+from control_plane.router.choice import SLOTS, compile_table, mix_bits, pick, serves
 from control_plane.router.posterior import MEMORY, Beliefs, VerifierBook, learn
 
 ARMS = [Candidate("cheap"), Candidate("middle"), Candidate("strong")]
@@ -101,7 +101,19 @@ def test_when_nothing_is_known_all_arms_have_the_same_chance():
 
 def test_no_arm_ever_starves():
     beliefs = beliefs_of(("cheap", 500, 5), ("middle", 500, 10), ("strong", 500, 400))
-    assert min(compile_table(board(), beliefs).chance(arm) for arm in range(3)) > 0.0003
+    assert min(compile_table(board(), beliefs).chance(arm) for arm in range(3)) > 0.99 * POLICY.floor / 3 > 0.0
+
+
+def test_a_table_that_serves_many_draws_does_not_spend_them_on_one_doubtful_arm():
+    """The strong arm's only run failed: one more tells much, a whole table full of them would be waste."""
+    beliefs = beliefs_of(("cheap", 1990, 1200), ("middle", 9, 0), ("strong", 1, 0), cost=0.01)
+    table = compile_table(board(), beliefs)
+    draws = serves(2000)
+    assert draws == 32
+    assert table.best == 0
+    for arm, runs in ((1, 9), (2, 1)):
+        assert table.chance(arm) * draws <= 1.0 + POLICY.news * runs + 0.02
+    assert table.chance(2) * draws > 1.0
 
 
 def test_in_a_tool_loop_nothing_is_explored():
@@ -110,6 +122,12 @@ def test_in_a_tool_loop_nothing_is_explored():
     assert table.arms == (table.best,) == (0,)
     assert table.chances == (1.0,)
     assert {pick(table, mix_bits(1, i)) for i in range(100)} == {(table.best, 1.0)}
+
+
+def test_in_a_tool_loop_a_proven_arm_goes_before_one_that_has_hardly_run():
+    beliefs = beliefs_of(("cheap", 300, 138), ("strong", 1, 0))
+    assert compile_table(board(), beliefs).best == 2
+    assert compile_table(board(), beliefs, in_tool_loop=True).arms == (0,)
 
 
 def test_in_a_tool_loop_an_incumbent_stays_unless_clearly_beaten():
@@ -275,14 +293,14 @@ def test_a_cascade_is_worth_what_all_its_ways_are_worth(parts, tpr, fpr):
     verifier = VerifierBook(good=1.0, good_accepted=tpr, bad=1.0, bad_accepted=fpr)
     steps = [StepBelief(p, c, 0.0, 10.0) for p, c in parts]
     verifiers = [verifier] * (len(steps) - 1) + [None]
-    composed = compose(steps, verifiers, 1.0)
+    composed = compose(steps, verifiers, [1.0] * len(steps))
     assert (composed.success, composed.cost) == pytest.approx(by_enumeration(steps, verifiers), abs=1e-9)
 
 
 def test_later_steps_keep_only_a_share_of_their_success():
     steps = [StepBelief(0.5, 0.1, 1.0, 9.0), StepBelief(0.8, 1.0, 2.0, 4.0)]
     verifier = VerifierBook(good=1.0, good_accepted=1.0, bad=1.0, bad_accepted=0.0)
-    composed = compose(steps, [verifier, None], 0.5)
+    composed = compose(steps, [verifier, None], [1.0, 0.5])
     assert composed == StepBelief(0.5 + 0.5 * 0.4, 0.6, 2.0, 4.0)
 
 
@@ -348,3 +366,16 @@ def test_cascades_share_their_verifier_and_may_use_arms_that_are_no_candidates()
     table = compile_table(shown, beliefs)
     assert table.names == ("cheap", "middle", "one", "two")
     assert table.beliefs[3].success < before.success
+
+
+def test_what_one_cascade_shows_of_its_last_arm_counts_for_all_that_end_in_it():
+    first = Candidate("one", steps=(Step("cheap", "tests"), Step("strong")))
+    second = Candidate("two", steps=(Step("middle", "tests"), Step("strong")))
+    third = Candidate("three", steps=(Step("middle", "tests"), Step("other")))
+    shown, beliefs = board([*ARMS, Candidate("other"), first, second, third]), beliefs_of(("cheap", 50, 20))
+    for _ in range(50):
+        refused = [StepResult(False, None, 0.1), StepResult(None, 1.0, 0.1)]
+        learn_cascade(beliefs, "one", first.steps, "code.fix", None, refused)
+    table = compile_table(shown, beliefs)
+    two, three = table.beliefs[table.names.index("two")], table.beliefs[table.names.index("three")]
+    assert two.success > three.success + 0.05
