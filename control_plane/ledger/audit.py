@@ -14,7 +14,7 @@ import msgspec
 from ..errors import ControlPlaneError
 from .backend_evidence import BackendEvidence
 from .diagnosis import Diagnosis
-from .evidence import Evidence, SQLiteEvidence
+from .evidence import Evidence
 from .findings import Finding, Reason, first_of
 from .home import Home, Identity
 from .keyring import Keyring
@@ -24,6 +24,7 @@ from .opening import Opened, connect
 from .scanpool import OnProgress, scan
 from .sealing import Authority
 from .signatures import check_note, check_notes, keyring_of, note_size
+from .sqlite_evidence import SQLiteEvidence
 from .trust import trusted
 from .witness import Sighting, Witness
 

@@ -9,8 +9,9 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
-from .evidence import Evidence, SQLiteEvidence
+from .evidence import Evidence
 from .merkle import HASH, TILE_BYTES, TILE_WIDTH
+from .sqlite_evidence import SQLiteEvidence
 
 BLOCK = 16 * TILE_WIDTH
 

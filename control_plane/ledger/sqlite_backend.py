@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from ..errors import ForeignHome, HomeReadOnly, LedgerUnavailable, NewerHome
+from ..errors import ForeignHome, HomeReadOnly, LedgerDamaged, LedgerUnavailable, NewerHome
 from . import archived
 from .archived import ArchivedRows, Retired
 from .backend import Row
@@ -16,6 +16,9 @@ from .sealing import Authority, Sealer, TreeStore
 from .sqlite import APPLICATION_ID, SCHEMA, SignedSQLiteApplicationRecorder, SignedSQLiteDatastore, SQLiteTree
 
 LOCK_TIMEOUT = 15
+# What SQLite says of a damaged file may quote it, and that is no text.
+FAULTS = (sqlite3.Error, UnicodeDecodeError)
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _COLUMNS = "SELECT rowid, originator_id, originator_version, topic, state FROM stored_events"
 _AFTER = f"{_COLUMNS} WHERE rowid > ? ORDER BY rowid LIMIT ?"
 _P = ParamSpec("_P")
@@ -31,7 +34,7 @@ def _reading(
         with self._read_lock:
             try:
                 return read(self, self._reader, *args, **kwargs)
-            except sqlite3.Error as fault:
+            except FAULTS as fault:
                 raise unavailable(self._path, fault) from fault
 
     return wrapped
@@ -124,7 +127,7 @@ class SQLiteBackend:
             self._reader.execute("BEGIN")
             try:
                 yield SQLiteTree(self._reader.cursor())
-            except sqlite3.Error as fault:
+            except FAULTS as fault:
                 raise unavailable(self._path, fault) from fault
             finally:
                 self._reader.rollback()
@@ -153,7 +156,7 @@ def check_schema(path: Path) -> None:
             schema = connection.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.OperationalError as fault:
         raise unavailable(path, fault) from None
-    except sqlite3.Error as fault:
+    except FAULTS as fault:
         raise ForeignHome(f"{path} is not a database that can be read", why=str(fault)) from None
     if application != APPLICATION_ID:
         raise ForeignHome(f"{path} was not made by a control plane", cure="name another --home")
@@ -161,7 +164,9 @@ def check_schema(path: Path) -> None:
         raise NewerHome(f"{path} has schema {schema}, this program knows {SCHEMA}", cure="use a newer version")
 
 
-def unavailable(path: Path, fault: Exception) -> LedgerUnavailable | HomeReadOnly:
+def unavailable(path: Path, fault: Exception) -> LedgerUnavailable | LedgerDamaged | HomeReadOnly:
+    if isinstance(fault, UnicodeDecodeError) or getattr(fault, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+        return LedgerDamaged(f"{path} is damaged", why=str(fault), cure="run `control-plane ledger verify`")
     # Even a reader of a write-ahead log makes files beside it.
     if "readonly" in str(fault) or not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
         return HomeReadOnly(f"{path} cannot be written", why=str(fault))

@@ -39,7 +39,7 @@ def opened(home: Home) -> Iterator[Opened]:
         held.close()
 
 
-def grow(home: Home, events: int, *, streams: int = 3, batch: int = 64, at: float = 1.0) -> None:
+def grow(home: Home, events: int, *, streams: int = 3, batch: int = 64, at: float = 1.0, padding: str = "") -> None:
     """Append so many events in several streams, and let the witness see the head."""
     with opened(home) as held:
         size = held.backend.size()
@@ -47,7 +47,10 @@ def grow(home: Home, events: int, *, streams: int = 3, batch: int = 64, at: floa
         while size < end:
             stream = f"journal-{size // batch % streams}"
             count = min(batch, end - size)
-            states = [CATALOGUE.encode(Noted(at=at + n, text=f"event {n}")) for n in range(size + 1, size + count + 1)]
+            states = [
+                CATALOGUE.encode(Noted(at=at + n, text=f"event {n}{padding}"))
+                for n in range(size + 1, size + count + 1)
+            ]
             held.backend.insert(stream, held.backend.stored_upto(stream) + 1, [Noted.TOPIC] * count, states)
             size += count
         held.sight()

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from control_plane.clock import Clock
 from control_plane.ledger.audit import Verdict, verify
 from control_plane.ledger.backend_evidence import BackendEvidence
-from control_plane.ledger.evidence import Evidence, SQLiteEvidence
+from control_plane.ledger.evidence import Evidence
 from control_plane.ledger.facts import STREAM, KeysChanged
 from control_plane.ledger.home import Home
 from control_plane.ledger.keyring import key_change
@@ -26,6 +26,7 @@ from control_plane.ledger.keys import load_key
 from control_plane.ledger.notes import Checkpoint, Note, Signer
 from control_plane.ledger.rowscan import suspects
 from control_plane.ledger.scanpool import SHARE, WORTH_SHARING, scan
+from control_plane.ledger.sqlite_evidence import SQLiteEvidence
 from tests.ledger import small
 
 

@@ -394,6 +394,15 @@ def test_a_flipped_bit_anywhere_in_the_file_never_makes_other_events_pass(home: 
         home.database.write_bytes(before)
 
 
+def test_a_schema_that_is_no_text_is_a_coded_error(home: Home) -> None:
+    content = home.database.read_bytes()
+    assert b"originator_version INTEGER" in content
+    home.database.write_bytes(content.replace(b"originator_version INTEGER", b"originator_v\xe9\xffsion INTEGER", 1))
+    assert outcome(home) in CLEAR
+    with pytest.raises(ControlPlaneError), small.opened(home):
+        pass
+
+
 CLEAR = {"not ok", "ledger.damaged", "ledger.unavailable", "home.foreign"}
 
 
