@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
 from typing import ClassVar
@@ -79,10 +79,10 @@ def stopped_by_others() -> Callable[[], float]:
     return read
 
 
-def serve(ledger: Ledger, rate: int, seconds: float) -> tuple[list[float], list[float]]:
+def serve(record: Callable[[Event], None], rate: int, seconds: float) -> tuple[list[float], list[float]]:
     """Lateness of each call: as it was, and less what others took."""
     late, own = [0.0] * int(rate * seconds), [0.0] * int(rate * seconds)
-    now, record, others = time.perf_counter, ledger.record, stopped_by_others()
+    now, others = time.perf_counter, stopped_by_others()
     stall_began, before, start = -1, others(), now()
     for number in range(len(late)):
         due = start + number / rate
@@ -111,30 +111,56 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
+@contextlib.contextmanager
+def opened(home: Path) -> Iterator[Ledger]:
+    clock = Clock()
+    create_home(Home(home), CATALOGUE, clock)
+    backend = Opened(Home(home), CATALOGUE, clock).backend
+    ledger = Ledger(backend, Journal(Home(home).journal), CATALOGUE, clock)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def lateness(late: list[float], own: list[float]) -> dict[str, float]:
+    figures = {"recorded": float(len(late))}
+    for name, share in (("p50_us", 0.5), ("p99_us", 0.99), ("p999_us", 0.999)):
+        figures |= {name: percentile(late, share) * 1e6, f"own_{name}": percentile(own, share) * 1e6}
+    return figures
+
+
 def main(home: str, rate: int, seconds: float, switch_interval: float) -> dict[str, float]:
     sys.setswitchinterval(switch_interval)
-    clock = Clock()
-    create_home(Home(Path(home)), CATALOGUE, clock)
-    opened = Opened(Home(Path(home)), CATALOGUE, clock)
-    ledger, fold = Ledger(opened.backend, Journal(Home(Path(home)).journal), CATALOGUE, clock), Fold()
-    ledger.listen(fold)
-    late, own = serve(ledger, rate, seconds)
-    backlog = ledger.backlog
-    ledger.flush()
-    stored = ledger.size() - 1
-    ledger.close()
-    return {
-        "recorded": len(late),
-        "stored": stored,
-        "folded": fold.folded,
-        "backlog_seconds": backlog / rate,
-        "p50_us": percentile(late, 0.5) * 1e6,
-        "p99_us": percentile(late, 0.99) * 1e6,
-        "p999_us": percentile(late, 0.999) * 1e6,
-        "own_p99_us": percentile(own, 0.99) * 1e6,
-        "own_p999_us": percentile(own, 0.999) * 1e6,
-        "commits": ledger.counters.commits,
-    }
+    if home == "-":
+        return lateness(*serve(lambda _: None, rate, seconds))
+    with opened(Path(home)) as ledger:
+        fold = Fold()
+        ledger.listen(fold)
+        figures = lateness(*serve(ledger.record, rate, seconds))
+        figures["backlog_seconds"] = ledger.backlog / rate
+        ledger.flush()
+        figures |= {"stored": ledger.size() - 1, "folded": fold.folded, "commits": ledger.counters.commits}
+    return figures
+
+
+def resident_after(home: Path, events: int) -> float:
+    """By how many megabytes the resident memory grew over so many events, after three tenths of them to warm up."""
+
+    def pass_through(ledger: Ledger, events: int) -> int:
+        for number in range(events):
+            ledger.record(
+                ResultRecorded(at=1.0, decision=f"{number:026}", arm="a/b", success=True, latency_ms=1, cost_usd=0)
+            )
+            if number % 50_000 == 0:
+                ledger.flush()
+        ledger.flush()
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    with opened(home) as ledger:
+        ledger.listen(Fold())
+        before = pass_through(ledger, events * 3 // 10)
+        return (pass_through(ledger, events) - before) / (1 << 20)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,27 @@
 """Ledgers for the benchmarks: homes of their own, a witness of their own."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+NOT_SHOWN = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[NOT_SHOWN] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for reason in config.stash[NOT_SHOWN]:
+        terminalreporter.write_line(f"could not be shown: {reason}", yellow=True)
+
+
+@pytest.fixture
+def could_not_show(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Tell the summary what this machine was too busy to show."""
+    return lambda reason: request.config.stash[NOT_SHOWN].append(f"{request.node.nodeid}: {reason}")
 
 
 @pytest.fixture(autouse=True)

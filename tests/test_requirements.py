@@ -47,12 +47,12 @@ def marked_ids(source: str) -> set[str]:
     return {a.value if isinstance(a, ast.Constant) and isinstance(a.value, str) else ast.unparse(a) for a in arguments}
 
 
-def load_markers(folder: Path = TESTS) -> dict[str, list[str]]:
+def load_markers(folders: Sequence[Path] = (TESTS, TESTS.parent / "benchmarks")) -> dict[str, list[str]]:
     """Every marked id with the test files that mark it."""
     places: dict[str, list[str]] = {}
-    for path in sorted(folder.rglob("test_*.py")):
+    for path in sorted(path for folder in folders for path in folder.rglob("test_*.py")):
         for name in marked_ids(path.read_text(encoding="utf-8")):
-            places.setdefault(name, []).append(path.relative_to(folder).as_posix())
+            places.setdefault(name, []).append(path.relative_to(TESTS.parent).as_posix())
     return places
 
 
