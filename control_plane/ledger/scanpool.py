@@ -55,10 +55,6 @@ def _shared(shares: deque[Share], workers: int, files: tuple[Path, Path]) -> Ite
                 running -= 1
             else:
                 yield answer
-    except BaseException:
-        for program in programs:
-            program.kill()
-        raise
     finally:
         for program in programs:
             _end(program)
@@ -100,6 +96,7 @@ def _order(program: "subprocess.Popen[str]", shares: deque[Share], answers: "que
 
 
 def _end(program: "subprocess.Popen[str]") -> None:
+    # Without orders it ends by itself, after a share at most.
     for pipe in (program.stdin, program.stdout):
         assert pipe is not None
         with contextlib.suppress(OSError):

@@ -133,6 +133,17 @@ def test_what_was_archived_cannot_be_stored_again(home: Home) -> None:
     assert verify(home).ok
 
 
+def test_a_stream_that_is_archived_as_a_whole_still_ends_where_it_ended(home: Home) -> None:
+    with small.opened(home) as held:
+        held.backend.insert("once", 5, ["router.noted"] * 3, [b"{}"] * 3)
+    small.grow(home, 600)
+    archived(home, 2049)
+    with small.opened(home) as held:
+        assert held.backend.stored_upto("once") == 7
+        assert held.backend.row_of("once", 6) == (SIZE + 2, "once", 6, "router.noted", b"{}")
+        assert [held.backend.row_of("once", version) for version in (4, 8)] == [None, None]
+
+
 def test_an_archived_event_is_found_by_its_stream_and_version(home: Home) -> None:
     rows = all_rows(home)
     archived(home, SIZE)

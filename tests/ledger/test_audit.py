@@ -265,6 +265,18 @@ def test_a_tampered_change_of_keys_is_named_and_not_the_signatures_that_depend_o
     assert (verdict.ok, verdict.first_bad, verdict.reason) == (False, position, reason), verdict.detail
 
 
+def test_a_foreign_signature_before_the_first_changed_event_is_named_first(rotated: tuple[Home, Signer]) -> None:
+    home, _ = rotated
+    stranger = Signer(home.identity().origin, Ed25519PrivateKey.generate())
+    with small.tampering(home) as connection:
+        size, note = connection.execute("SELECT size, note FROM checkpoints ORDER BY size").fetchone()
+        forged = stranger.note(Note.parse(note).checkpoint().text())
+        connection.execute("UPDATE checkpoints SET note = ? WHERE size = ?", (forged, size))
+        connection.execute("UPDATE stored_events SET state = x'7b7d' WHERE rowid = 9000")
+    verdict = verify(home)
+    assert (verdict.ok, verdict.first_bad, verdict.reason) == (False, 1, "unknown-key")
+
+
 def test_a_key_change_without_authority_is_named(home: Home) -> None:
     small.grow(home, 20)
     stranger = Signer(home.identity().origin, Ed25519PrivateKey.generate())

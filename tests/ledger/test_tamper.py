@@ -394,6 +394,17 @@ def test_a_flipped_bit_anywhere_in_the_file_never_makes_other_events_pass(home: 
         home.database.write_bytes(before)
 
 
+@pytest.mark.requirement("LEDGER-105")
+def test_a_row_whose_id_was_damaged_in_the_file_is_named_although_all_rows_are_there(home: Home) -> None:
+    content = home.database.read_bytes()
+    # How the row of position 168 begins: its id, the size of its header, the id's empty column.
+    begins = b"\x81\x28\x06\x00"
+    assert content.count(begins) == 1
+    home.database.write_bytes(content.replace(begins, b"\x80\x28\x06\x00"))
+    verdict = verify(home)
+    assert (verdict.ok, verdict.first_bad) == (False, 168), verdict.detail
+
+
 def test_a_schema_that_is_no_text_is_a_coded_error(home: Home) -> None:
     content = home.database.read_bytes()
     assert b"originator_version INTEGER" in content
