@@ -4,6 +4,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
+import msgspec
+
 from ..clock import Clock
 from ..ledger.events import Event
 from .asking import Asking
@@ -52,7 +54,7 @@ class StrategyCare:
         with self._lock:
             health = self.health.setdefault(strategy, StrategyHealth())
             failed(health, now, reason, self._policy)
-            until = health.bypass_until if health.bypassed else None
+            until = health.bypass_until if health.bypassed and self._bypass else None
         self._news.append(StrategyFailed(at=now, strategy=strategy, reason=reason, bypassed_until=until))
 
     def answered(self, strategy: str) -> None:
@@ -86,4 +88,5 @@ class StrategyCare:
 
     def summary(self) -> HealthSummary:
         every = {name: self.health.get(name, StrategyHealth()) for name in self._names}
-        return summary(every, self._clock.now(), self._policy)
+        found = summary(every, self._clock.now(), self._policy)
+        return found if self._bypass else msgspec.structs.replace(found, active_bypass=0)
