@@ -58,7 +58,7 @@ def compose(steps: Sequence[StepBelief], verifiers: Sequence[VerifierBook | None
 
 def on_refused(usual: float, kept: float) -> float:
     """The chance of an arm on tasks that another was refused on."""
-    return min(0.99, usual * kept)
+    return min(1.0, usual * kept)
 
 
 def hidden_success(chance: float, verifier: VerifierBook, verified: bool) -> float:
