@@ -6,6 +6,7 @@ with the numbers of the tiles that need a closer look.
 
 import signal
 import sys
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
@@ -69,11 +70,11 @@ def tile_roots(nodes: list[bytes]) -> list[bytes]:
 def _work(database: Path, archive: Path) -> None:
     # Whoever gave the order ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    evidence = SQLiteEvidence(database, archive)
-    for order in sys.stdin:
-        first, last = map(int, order.split())
-        sys.stdout.write(" ".join(map(str, suspects(evidence, first, last))) + "\n")
-        sys.stdout.flush()
+    with closing(SQLiteEvidence(database, archive)) as evidence:
+        for order in sys.stdin:
+            first, last = map(int, order.split())
+            sys.stdout.write(" ".join(map(str, suspects(evidence, first, last))) + "\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":
