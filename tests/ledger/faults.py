@@ -7,10 +7,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tests.ledger.killing import ROOT
+from tests.ledger.running import audited, names, running
+
+Fault = Callable[["Obedient"], AbstractContextManager[None]]
+REFUSED = {"ledger.unavailable", "home.read-only"}
 
 
 class CannotPlant(Exception):
@@ -20,9 +25,9 @@ class CannotPlant(Exception):
 class Obedient:
     """A process with a ledger, asked line by line."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, mode: str) -> None:
         self.home = home
-        command = [sys.executable, "-m", "tests.ledger.obeying", str(home)]
+        command = [sys.executable, "-m", "tests.ledger.obeying", str(home), mode]
         self.process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
@@ -44,8 +49,8 @@ class Obedient:
 
 
 @contextlib.contextmanager
-def obedient(home: Path) -> Iterator[Obedient]:
-    process = Obedient(home)
+def obedient(home: Path, mode: str = "honest") -> Iterator[Obedient]:
+    process = Obedient(home, mode)
     try:
         yield process
     finally:
@@ -117,3 +122,26 @@ def own_disk(folder: Path, megabytes: int) -> Iterator[Path]:
 
 def make_read_only(folder: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+
+
+def check_survives(home: Path, fault: Fault, mode: str = "honest") -> None:
+    """Told while it lasts, kept in the journal, committed once when it is gone."""
+    with obedient(home, mode) as process:
+        assert process.opened == "ok"
+        assert process.ask("record 0 1000") == "ok"
+        assert process.ask("flush") == "ok"
+        with fault(process):
+            assert process.ask("append refused") in REFUSED
+            assert process.ask("record 1000 3000") == "ok"
+            assert process.ask("flush") in REFUSED
+        # Nobody restarts anything: the next flush finds the fault gone.
+        assert process.ask("flush") == "ok"
+        assert process.ask("append after") == "ok"
+        assert process.ask("close") == "ok"
+    check_holds(home, ["after", *map(str, range(3000))])
+
+
+def check_holds(home: Path, expected: list[str]) -> None:
+    with running(home, segments=2) as ledger:
+        assert sorted(names(ledger)) == sorted(expected)
+    assert audited(home).ok

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from control_plane.ledger.journal import Journal
 from control_plane.ledger.scan import Frame, Scan
-from control_plane.ledger.segment import FRAME, HEADER_BYTES
+from control_plane.ledger.segment import COPY, END, FRAME, HEADER_BYTES, frame_checksum, pack_header
 
 BODY = b"x" * 88
 PER_SEGMENT = 10
@@ -30,3 +30,27 @@ def left_behind(folder: Path) -> tuple[list[Frame], int]:
     scans = [Scan(path.read_bytes()) for path in sorted(folder.glob("*/*.segment"))]
     used = sorted((scan for scan in scans if scan.used), key=lambda scan: scan.first)
     return [frame for scan in used for frame in scan.frames()], sum(scan.damaged for scan in scans)
+
+
+WRITER = "0123456789abcdef" * 2
+BODIES = [b"first", b"\0" * 40, b"third" * 30, b"f", b"fifth\0\0\0\0fifth", bytes(300)]
+
+
+def packed(salt: int, first: int, bodies: list[bytes]) -> bytes:
+    """Frames as the journal writes them."""
+    numbered = enumerate(bodies, first)
+    return b"".join(
+        FRAME.pack(len(body), number & 0xFFFFFFFF, frame_checksum(salt, number & 0xFFFFFFFF, body)) + body
+        for number, body in numbered
+    )
+
+
+def content(
+    bodies: list[bytes] = BODIES, *, first: int = 7, salt: int = 99, size: int = 2048, old: bytes = b""
+) -> bytes:
+    header = pack_header(salt, WRITER, first).ljust(COPY, b"\0")
+    written = header * 2 + packed(salt, first, bodies) + END
+    return written + old[len(written) : size].ljust(size - len(written), b"\0")
+
+
+WHOLE = content()

@@ -51,6 +51,18 @@ def kill_round(home: Path, generator: random.Random, mode: str = "honest", longe
         kill_after([recovery], generator.uniform(0.0, 0.05))
 
 
+def kill_once(home: Path, mode: str, lines: int = 2000) -> Outcome:
+    """One kill, after so many results were acknowledged."""
+    writers = [spawn(home, mode) for _ in range(PROCESSES)]
+    for writer in writers:
+        await_ready(writer)
+    side = acknowledged_file(home)
+    while not side.exists() or side.stat().st_size < 10 * lines:
+        time.sleep(0.001)
+    kill_after(writers, 0)
+    return outcome(home)
+
+
 def await_ready(process: "subprocess.Popen[bytes]") -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n", "the process ended before it could write"

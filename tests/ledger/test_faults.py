@@ -2,15 +2,16 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from control_plane.errors import LedgerUnavailable
 from tests.ledger.faults import (
+    REFUSED,
     CannotPlant,
-    Obedient,
+    check_holds,
+    check_survives,
     file_size_limit,
     full_disk,
     injected,
@@ -21,37 +22,12 @@ from tests.ledger.faults import (
 )
 from tests.ledger.running import audited, counted, names, recover, running
 
-Fault = Callable[[Obedient], AbstractContextManager[None]]
 CouldNotRun = Callable[[str], None]
-REFUSED = {"ledger.unavailable", "home.read-only"}
-
-
-def check_survives(home: Path, fault: Fault) -> None:
-    """Told while it lasts, kept in the journal, committed once when it is gone."""
-    with obedient(home) as process:
-        assert process.opened == "ok"
-        assert process.ask("record 0 1000") == "ok"
-        assert process.ask("flush") == "ok"
-        with fault(process):
-            assert process.ask("append refused") in REFUSED
-            assert process.ask("record 1000 3000") == "ok"
-            assert process.ask("flush") in REFUSED
-        # Nobody restarts anything: the next flush finds the fault gone.
-        assert process.ask("flush") == "ok"
-        assert process.ask("append after") == "ok"
-        assert process.ask("close") == "ok"
-    check_holds(home, ["after", *map(str, range(3000))])
 
 
 def answer_to_opening(home: Path) -> str:
     with obedient(home) as process:
         return process.opened
-
-
-def check_holds(home: Path, expected: list[str]) -> None:
-    with running(home, segments=2) as ledger:
-        assert sorted(names(ledger)) == sorted(expected)
-    assert audited(home).ok
 
 
 @pytest.mark.requirement("LEDGER-69", "LEDGER-70")

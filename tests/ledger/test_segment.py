@@ -11,30 +11,8 @@ from hypothesis import strategies as st
 from control_plane.errors import HomeReadOnly, LedgerUnavailable
 from control_plane.ledger import segment as segment_module
 from control_plane.ledger.scan import Frame, Scan
-from control_plane.ledger.segment import COPY, END, FRAME, HEADER_BYTES, Segment, frame_checksum, pack_header
-
-WRITER = "0123456789abcdef" * 2
-BODIES = [b"first", b"\0" * 40, b"third" * 30, b"f", b"fifth\0\0\0\0fifth", bytes(300)]
-
-
-def packed(salt: int, first: int, bodies: list[bytes]) -> bytes:
-    """Frames as the journal writes them."""
-    numbered = enumerate(bodies, first)
-    return b"".join(
-        FRAME.pack(len(body), number & 0xFFFFFFFF, frame_checksum(salt, number & 0xFFFFFFFF, body)) + body
-        for number, body in numbered
-    )
-
-
-def content(
-    bodies: list[bytes] = BODIES, *, first: int = 7, salt: int = 99, size: int = 2048, old: bytes = b""
-) -> bytes:
-    header = pack_header(salt, WRITER, first).ljust(COPY, b"\0")
-    written = header * 2 + packed(salt, first, bodies) + END
-    return written + old[len(written) : size].ljust(size - len(written), b"\0")
-
-
-WHOLE = content()
+from control_plane.ledger.segment import COPY, FRAME, HEADER_BYTES, Segment
+from tests.ledger.journals import BODIES, WHOLE, WRITER, content, packed
 
 
 def read(content: bytes) -> tuple[list[Frame], int]:
