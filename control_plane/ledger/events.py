@@ -56,16 +56,17 @@ class Catalogue:
 
     def _upcast(self, topic: str, state: bytes, fault: Exception) -> Event:
         kind = self._types[topic]
-        old: dict[str, Any] = msgspec.json.decode(state)
+        read = msgspec.json.decode(state)
+        old: dict[str, Any] = read if isinstance(read, dict) else {}
         current, version = version_of(kind), old.get("v")
-        if not isinstance(version, int) or version >= current:
+        if not isinstance(version, int) or not 0 < version < current:
             raise BadEvent(f"an event of {topic}, version {version}, cannot be read", why=str(fault)) from None
-        for step in range(version, current):
-            getattr(kind, f"upcast_v{step}_v{step + 1}")(old)
         try:
+            for step in range(version, current):
+                getattr(kind, f"upcast_v{step}_v{step + 1}")(old)
             return msgspec.convert(old | {"v": current}, kind)
-        except msgspec.ValidationError as after:
-            raise BadEvent(f"an event of {topic}, version {version}, cannot be upcast", why=str(after)) from None
+        except (msgspec.ValidationError, LookupError, TypeError, ValueError, AttributeError) as after:
+            raise BadEvent(f"an event of {topic}, version {version}, cannot be upcast", why=repr(after)) from None
 
 
 def version_of(kind: type[Event]) -> int:
