@@ -123,8 +123,8 @@ def opened(home: Path) -> Iterator[Ledger]:
         ledger.close()
 
 
-def lateness(late: list[float], own: list[float]) -> dict[str, float]:
-    figures = {"recorded": float(len(late))}
+def lateness(seconds: float, late: list[float], own: list[float]) -> dict[str, float]:
+    figures = {"recorded": float(len(late)), "seconds": seconds}
     for name, share in (("p50_us", 0.5), ("p99_us", 0.99), ("p999_us", 0.999)):
         figures |= {name: percentile(late, share) * 1e6, f"own_{name}": percentile(own, share) * 1e6}
     return figures
@@ -133,11 +133,11 @@ def lateness(late: list[float], own: list[float]) -> dict[str, float]:
 def main(home: str, rate: int, seconds: float, switch_interval: float) -> dict[str, float]:
     sys.setswitchinterval(switch_interval)
     if home == "-":
-        return lateness(*serve(lambda _: None, rate, seconds))
+        return lateness(seconds, *serve(lambda _: None, rate, seconds))
     with opened(Path(home)) as ledger:
         fold = Fold()
         ledger.listen(fold)
-        figures = lateness(*serve(ledger.record, rate, seconds))
+        figures = lateness(seconds, *serve(ledger.record, rate, seconds))
         figures["backlog_seconds"] = ledger.backlog / rate
         ledger.flush()
         figures |= {"stored": ledger.size() - 1, "folded": fold.folded, "commits": ledger.counters.commits}

@@ -1,8 +1,6 @@
 """Bars of speed: a ratio counts only for work that was done."""
 
 import functools
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -13,8 +11,8 @@ from benchmarks.test_ledger_append import BATCH, STATE, TOPIC, WRITER, Raw, Sign
 from control_plane.ledger.leaf import leaf_bytes
 from control_plane.ledger.notes import Note
 from tests.bars.frame import Bar
+from tests.bars.measuring import in_a_quiet_interpreter
 from tests.ledger import reference
-from tests.ledger.killing import ROOT
 
 ROUNDS = 9
 
@@ -68,11 +66,8 @@ def measure(name: str, folder: Path, runs: int, rounds: int) -> Measured:
 
 
 def measured(name: str, folder: Path, *, runs: int, rounds: int = ROUNDS) -> Measured:
-    """In an interpreter of its own, where nobody counts the lines that run."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-    command = [sys.executable, "-m", "tests.bars.bars_speed", name, str(folder), str(runs), str(rounds)]
-    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True)
-    return msgspec.json.decode(done.stdout, type=Measured)
+    figures = in_a_quiet_interpreter("tests.bars.bars_speed", name, str(folder), str(runs), str(rounds))
+    return msgspec.convert(figures, Measured)
 
 
 BARS = [

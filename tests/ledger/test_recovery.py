@@ -16,6 +16,8 @@ from control_plane.ledger.segment import HEADER_BYTES
 from tests.ledger.journals import small_journal
 from tests.ledger.running import CATALOGUE, Counted, audited, counted, names, recover, running
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
