@@ -8,14 +8,13 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from .board import variance
+from .choice import serves
 from .decision_id import pack_key
 from .situation import Situation
 from .strategies import Choice, Strategy, sensible
 from .terms import Arm, PlanStep
 from .wording import NO_DETAILS, Details, tail_of
 
-# A choice is made anew after so many results of its task type.
-LEAST_NEWS, MOST_NEWS = 1, 32
 PROBE = "probe"
 
 
@@ -51,7 +50,7 @@ class Entry:
 
     __slots__ = (
         "bypassed", "choice", "compiled_at", "due", "edges", "epoch", "expires", "origin", "position", "prepared",
-        "probe", "risk", "situation", "strategy", "suggestions", "warnings",
+        "probe", "risk", "seen", "situation", "strategy", "suggestions", "warnings",
     )  # fmt: skip
 
     def __init__(
@@ -62,7 +61,7 @@ class Entry:
         self.situation, self.strategy, self.choice = situation, strategy, choice
         self.edges, self.position, self.origin = choice.edges, origin.position, origin
         self.compiled_at, self.epoch = situation.now, state.epoch
-        self.due = seen + min(MOST_NEWS, LEAST_NEWS + seen // 32)
+        self.seen, self.due = seen, seen + serves(seen)
         self.expires = situation.expires
         self.prepared: list[Prepared | None] = [None] * len(choice.arms)
         self.bypassed = bypassed

@@ -28,6 +28,8 @@ from .terms import Advice, Arm, Arms, Policy, Task, check_number, check_text
 from .wording import NO_DETAILS, Details, details, event_bytes
 
 ENTRIES = 8192
+# Where there is time, a choice is made anew after a single result: so many seconds after the last one was made.
+LEISURE = 0.002
 # A probe whose result does not come is given up after this.
 PROBE_PATIENCE = 30.0
 
@@ -79,6 +81,7 @@ class Router:
         self._numbers = itertools.count(1)
         self._claims = threading.Lock()
         self._probing: dict[str, tuple[float, float]] = {}
+        self._leisure = 0.0
         self._sessions = Sessions()
         self.results = Results(ledger, arms, clock, identity, self._sessions)
 
@@ -101,11 +104,13 @@ class Router:
         except TypeError:
             return self.advise(hashable(task))
         news, cached = self._news, True
+        seen = news.seen.get(task.type, 0)
         if (
             entry is None
             or entry.epoch != news.epoch
             or now >= entry.expires
-            or news.seen.get(task.type, 0) >= entry.due
+            or seen >= entry.due
+            or (seen > entry.seen and now >= self._leisure)
         ):
             entry, cached = self._compile(task, Request._make(request), now), False
         number = next(self._numbers)
@@ -165,6 +170,7 @@ class Router:
             # Whoever was passed over is asked again as soon as that may be.
             entry.expires = min(entry.expires, self.care.asked_again_at(entry.bypassed))
         self.care.tell()
+        self._leisure = now + LEISURE
         self._entries.put(request, entry)
         return entry
 
