@@ -16,7 +16,7 @@ SECONDS = float(os.environ.get("BUSY_HOST_SECONDS", "3"))
 
 
 def busy_host(home: Path | str, switch_interval: float) -> dict[str, float]:
-    """What a fresh interpreter measures; without a home it only keeps the time, which is what the machine allows."""
+    """What a fresh interpreter measures; `-` instead of a home: the same loop beside a thread with nothing of ours."""
     arguments = [str(home), str(RATE), str(SECONDS), str(switch_interval)]
     command = [sys.executable, "-m", "benchmarks.busy_host", *arguments]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
@@ -43,13 +43,14 @@ def test_the_committer_keeps_up(tmp_path: Path, switch_interval: float, benchmar
 def test_the_caller_is_on_time(
     tmp_path: Path, benchmark: BenchmarkFixture, could_not_show: Callable[[str], None]
 ) -> None:
-    """At the switch interval that an open plane sets; where the bare loop is late by as much, nothing can be shown."""
-    alone = busy_host("-", 0.0001)["p999_us"]
+    """At the switch interval that an open plane sets."""
+    # Where a thread with nothing of ours makes the caller too late for this bar, interpreter and machine decide.
+    bare = busy_host("-", 0.0001)["p999_us"]
     figures = benchmark.pedantic(busy_host, args=(tmp_path / "home", 0.0001), rounds=1)
-    benchmark.extra_info.update(figures | {"alone_p999_us": alone})
+    benchmark.extra_info.update(figures | {"bare_p999_us": bare})
     found = f"p99.9 from due to done {figures['p999_us']:.0f} µs, {figures['own_p999_us']:.0f} µs less what others took"
-    print(f"{found}; the same loop without a ledger {alone:.0f} µs")
-    if alone > 500:
-        could_not_show(f"this machine is too busy: {found}, the bare loop alone {alone:.0f} µs")
+    print(f"{found}; beside a thread without a ledger {bare:.0f} µs")
+    if bare > 1000:
+        could_not_show(f"{found}; beside a thread without a ledger it is {bare:.0f} µs here")
     else:
         assert figures["p999_us"] <= 1000
