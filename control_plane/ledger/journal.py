@@ -8,27 +8,24 @@ a record, and a fork may copy the lock while it is held: so what belongs togethe
 call in it, and what can be derived is not stored.
 """
 
-import contextlib
 import mmap
 import os
 import secrets
 import threading
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
-from ..errors import BadInput, ControlPlaneError, EventTooLarge, Forked, HomeReadOnly, JournalFull, LedgerClosed
-from .flock import lock
+from ..errors import BadInput, ControlPlaneError, EventTooLarge, Forked, JournalFull, LedgerClosed
 from .leaf import MAX_LEAF
 from .segment import END, FRAME, HEADER_BYTES, Segment
+from .writer_folder import make_folder, remove_folder
 
 SEGMENT_BYTES = 4 << 20
 SEGMENTS = 16
 # What a leaf adds to a body: the journal's stream, a version, two lengths; with room to spare.
 MAX_BODY = MAX_LEAF - 512
-LOCK = "lock"
 _pack = FRAME.pack
 
 
@@ -235,39 +232,6 @@ class Journal:
 
     def _refuse(self, error: ControlPlaneError) -> None:
         self._gone, self._limit = error, -1
-
-
-def make_folder(folder: Path) -> int:
-    """The folder of one writer and its lock, taken; nobody ever sees the one without the other."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with settling(folder.parent):
-            folder.mkdir(mode=0o700)
-            handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            lock(handle)
-    except OSError as fault:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-        raise HomeReadOnly(f"the journal folder {folder} cannot be made", why=os.strerror(fault.errno or 0)) from None
-    return handle
-
-
-def remove_folder(folder: Path) -> None:
-    """The lock goes last, so that a removal that dies half way is taken up by the next process."""
-    with settling(folder.parent):
-        (folder / LOCK).unlink(missing_ok=True)
-        folder.rmdir()
-
-
-@contextlib.contextmanager
-def settling(journals: Path) -> Iterator[None]:
-    """Hold the folder of all journals for the moment in which one of them appears or is claimed."""
-    handle = os.open(journals, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        lock(handle)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _abandon_all() -> None:

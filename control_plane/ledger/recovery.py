@@ -10,9 +10,9 @@ from typing import NamedTuple
 from ..errors import HomeReadOnly
 from .backend import Backend
 from .flock import lock
-from .journal import LOCK, remove_folder, settling
 from .scan import Scan
 from .segment import HEADER_BYTES
+from .writer_folder import LOCK, remove_folder, settling
 
 _RUN = 2048
 

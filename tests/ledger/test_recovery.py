@@ -9,10 +9,11 @@ import pytest
 from control_plane.errors import HomeReadOnly
 from control_plane.ledger.facts import JournalRecovered
 from control_plane.ledger.home import Home
-from control_plane.ledger.journal import LOCK, Journal
+from control_plane.ledger.journal import Journal
 from control_plane.ledger.ledger import Ledger
 from control_plane.ledger.recovery import Recovered, join_body, recover_journals, split_body
 from control_plane.ledger.segment import HEADER_BYTES
+from control_plane.ledger.writer_folder import LOCK
 from tests.ledger.journals import small_journal
 from tests.ledger.running import CATALOGUE, Counted, audited, counted, names, recover, running
 
