@@ -16,6 +16,8 @@ from eventsourcing.sqlite import (
     SQLiteTransaction,
 )
 
+from .turnstile import turn
+
 
 class DurableSQLiteDatastore(SQLiteDatastore):
     """`synchronous=FULL`, the write lock from the first statement on, one writer of this process at a time."""
@@ -70,8 +72,10 @@ class _WriteTransaction(SQLiteTransaction):
     def __enter__(self) -> SQLiteCursor:
         cursor = self.connection.cursor()
         try:
-            # A transaction that reads first cannot wait for the lock, it fails.
-            cursor.execute("BEGIN IMMEDIATE")
+            cursor.execute("PRAGMA database_list")
+            with turn(cursor.fetchone()[2]):
+                # A transaction that reads first cannot wait for the lock, it fails.
+                cursor.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as fault:
             raise OperationalError(fault) from fault
         return cursor
