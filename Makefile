@@ -43,7 +43,7 @@ long: $(VENV)/ready-for-tests ## The tests with their full counts of kills, faul
 
 bench: $(VENV)/ready-for-benchmarks ## The benchmarks, one after another, and the one beside LiteLLM.
 	@failed=0; for file in $(sort $(wildcard benchmarks/test_*.py)); do \
-		echo "== $$file"; $(BIN)/python -m pytest --long --timeout 1800 $$file </dev/null || failed=1; done; \
+		echo "== $$file"; $(BIN)/python -m pytest --timeout 1800 $$file </dev/null || failed=1; done; \
 		$(BIN)/python benchmarks/vs_litellm.py </dev/null || failed=1; exit $$failed
 
 proofs: $(VENV)/ready-for-tests ## Every proof under scripts/, each against the real system.
