@@ -178,14 +178,14 @@ def python_with_wheels(version: str, folder: Path, not_run: list[str]) -> str | 
 def prove(quick: bool, fault: str = "") -> Findings:
     decisions, not_run = 600 if fault else 2_001 if quick else 20_001, list[str]()
     with temporary_home() as home:
-        write(home, 600, "false")
+        write(home, 300, "false")
         before = replayed_here(home)
     with temporary_home() as home:
         write(home, decisions, "true", fault)
         runs = [replayed_here(home), *replays_elsewhere(home, quick, not_run)]
         kinds = variety(home)
     with temporary_home() as home:
-        write(home, 600, "false")
+        write(home, 300, "false")
         again = replayed_here(home)
     with temporary_home() as home:
         plain = replay_of_plain_traffic(home, 3_000 if quick else 50_000)
