@@ -5,7 +5,7 @@ import sys
 import msgspec
 
 from .ledger.events import Event, version_of
-from .plane import CATALOGUE
+from .rooms import CATALOGUE
 
 _HEAD = """# Every event
 

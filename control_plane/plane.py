@@ -1,11 +1,7 @@
 """The composition root: opens the ledger, folds it, hands each service what it needs, closes in order."""
 
 import os
-import platform
-import secrets
-import sys
 from collections.abc import Iterable, Sequence
-from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,41 +9,28 @@ import anyio.to_thread
 import msgspec
 
 from . import interpreter
-from .cadence import Entry, Poll
+from .assembly import fold, open_ledger, polls
+from .cadence import Entry
 from .clock import Clock
+from .declaring import declare, identity, surroundings
 from .errors import LedgerClosed
 from .flags import Flags, read_flags
-from .ledger import facts
-from .ledger.archive import archive_due, archive_prefix
-from .ledger.events import Catalogue
-from .ledger.home import Home
-from .ledger.journal import SEGMENT_BYTES, Journal
-from .ledger.keys import write_private
 from .ledger.ledger import Ledger
 from .ledger.opening import Opened, open_home
 from .projections.folding import Folder
 from .projections.snapshots import Snapshots
-from .router import events as router_events
+from .rooms import CATALOGUE
 from .router.catalogue import choose_arms, read_settings
 from .router.decision_id import parse
-from .router.events import CatalogueDeclared
 from .router.explain import Explanation
 from .router.history import History
-from .router.identity import Identity
 from .router.projection import ROUTER
 from .router.replay import Parity
 from .router.service import Router
-from .router.state import RouterState
 from .router.stats import Stats, stats_of
 from .router.strategies import STRATEGIES, Strategy
-from .router.terms import Arm, Arms, Policy, Task
-from .version import __version__
-from .watching import ARCHIVE_EVERY, OTHERS_EVERY, SNAPSHOT_EVERY, TOLD_EVERY, WITNESS_EVERY, Watch, follow_others
-
-CATALOGUE = Catalogue([*facts.EVENTS, *router_events.EVENTS])
-PROJECTIONS = (ROUTER,)
-# Flags that can change a decision are part of its surroundings.
-_DECIDING = ("strategy_bypass", "tail_slo", "learning_invalidation", "replay_seed")
+from .router.terms import Arm, Policy, Task
+from .watching import Watch
 
 
 class ControlPlane:
@@ -95,17 +78,17 @@ class ControlPlane:
         try:
             opened.check()
             opened.recover()
-            ledger = _open_ledger(opened, flags, clock)
-            folder, snapshots = _fold(opened, ledger)
-            declared = _declare(ledger, folder.state(ROUTER), arms, policy, surroundings(flags), clock)
+            ledger = open_ledger(opened, flags, clock)
+            folder, snapshots = fold(opened, ledger)
+            declared = declare(ledger, folder.state(ROUTER), arms, policy, surroundings(flags), clock)
             router = Router(
                 folder.state(ROUTER), folder, ledger, arms, policy, clock,
-                _identity(opened.home, flags, declared), strategies=strategies, bypass=flags.strategy_bypass,
+                identity(opened.home, flags, declared), strategies=strategies, bypass=flags.strategy_bypass,
                 invalidation=flags.learning_invalidation, capture=flags.replay_capture,
             )  # fmt: skip
             ledger.listen(lambda _: router.announce())
-            polls = _polls(opened, ledger, folder, snapshots, flags.archive_at_mb << 20)
-            watch = Watch(clock, polls, coordinated=flags.cadence_coordination)
+            recurring = polls(opened, ledger, folder, snapshots, flags.archive_at_mb << 20)
+            watch = Watch(clock, recurring, coordinated=flags.cadence_coordination)
             if background:
                 watch.start()
             brisk = background and interpreter.hold(flags.switch_interval_us / 1e6)
@@ -189,100 +172,6 @@ class ControlPlane:
 
     async def __aexit__(self, *_: object) -> None:
         await anyio.to_thread.run_sync(self.close)
-
-
-def _open_ledger(opened: Opened, flags: Flags, clock: Clock) -> Ledger:
-    segments = max(2, (flags.journal_mb << 20) // SEGMENT_BYTES)
-    return Ledger(
-        opened.backend,
-        Journal(opened.home.journal, segments=segments),
-        CATALOGUE,
-        clock,
-        flush_interval=flags.flush_interval_ms / 1000.0,
-        buffered=flags.buffered_stats and not flags.sync_io_fallback,
-        threaded=not flags.sync_io_fallback,
-    )
-
-
-def _fold(opened: Opened, ledger: Ledger) -> tuple[Folder, Snapshots]:
-    """The newest snapshot that fits, then what the log has beyond it."""
-    folder = Folder(ledger, PROJECTIONS)
-    snapshots = Snapshots(opened.home.snapshots, blake2b(secret_of(opened.home), person=b"snapshots").digest())
-    snapshots.load(folder, PROJECTIONS, ledger.root_at)
-    folder.follow()
-    return folder, snapshots
-
-
-def _polls(opened: Opened, ledger: Ledger, folder: Folder, snapshots: Snapshots, archive_at: int) -> tuple[Poll, ...]:
-    def follow() -> None:
-        follow_others(ledger.changed, folder.catch_up)
-
-    def keep() -> None:
-        snapshots.save(folder, ledger.root_at)
-
-    def make_room() -> None:
-        before = archive_due(opened, archive_at)
-        if before is not None:
-            archive_prefix(opened, before, workers=2)
-
-    # PostgreSQL tells of a commit by itself, so looking often costs nothing.
-    others = OTHERS_EVERY if opened.home.address is None else TOLD_EVERY
-    return (
-        Poll(name="follow-others", owner="projections", interval=others, run=follow, threaded=True),
-        Poll(name="witness", owner="ledger", interval=WITNESS_EVERY, run=opened.sight, threaded=True),
-        Poll(name="snapshot", owner="projections", interval=SNAPSHOT_EVERY, run=keep, threaded=True),
-        Poll(name="archive", owner="ledger", interval=ARCHIVE_EVERY, run=make_room, threaded=True),
-    )
-
-
-def _declare(
-    ledger: Ledger, state: RouterState, arms: Arms, policy: Policy, surroundings: dict[str, str], clock: Clock
-) -> str:
-    """Say under which catalogue and policy this process decides, unless the log says so already."""
-    declared = declaration_hash(arms, policy, surroundings)
-    if state.declared != declared:
-        fact = CatalogueDeclared(
-            at=clock.now(),
-            arms=arms.all,
-            policy=policy,
-            policy_hash=policy.hash,
-            environment=surroundings,
-            declared=declared,
-        )
-        ledger.append("router", [fact])
-    return declared
-
-
-def _identity(home: Home, flags: Flags, declared: str) -> Identity:
-    process = secrets.token_hex(4)
-    seed = int.from_bytes(sha256(f"router:{flags.replay_seed or process}".encode()).digest()[:8])
-    return Identity(blake2b(secret_of(home), person=b"decisions").digest(), process, seed, declared)
-
-
-def surroundings(flags: Flags) -> dict[str, str]:
-    """What may make the same inputs decide differently, were it not recorded."""
-    return {
-        "python": platform.python_version(),
-        "implementation": platform.python_implementation(),
-        "platform": sys.platform,
-        "version": __version__,
-        **{name: str(value) for name, value in flags.model_dump().items() if name in _DECIDING},
-    }
-
-
-def declaration_hash(arms: Arms, policy: Policy, found: dict[str, str]) -> str:
-    """The short name under which decisions refer to everything that was declared."""
-    return sha256(msgspec.json.encode((arms.hash, policy.hash, found), order="sorted")).hexdigest()[:16]
-
-
-def secret_of(home: Home) -> bytes:
-    """A secret of the home that outlives its signing keys: what was issued under it stays good after a rotation."""
-    path = home.key.with_name("ids.key")
-    if not path.exists():
-        with home.locked():
-            if not path.exists():
-                write_private(path, secrets.token_bytes(32))
-    return path.read_bytes()
 
 
 def _refuse(*_: object, **__: object) -> Any:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from control_plane.pages import events_page
-from control_plane.plane import CATALOGUE
+from control_plane.rooms import CATALOGUE
 
 PAGE = Path(__file__).parent.parent / "docs" / "events.md"
 

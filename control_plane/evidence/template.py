@@ -33,13 +33,14 @@ class Metrics(_Part, frozen=True, kw_only=True):
 
 
 class Criterion(_Part, frozen=True, kw_only=True):
-    """What must hold. A value that is missing or no number never passes."""
+    """What must hold, and whose bar that is. A value that is missing or no number never passes."""
 
     name: str
     value: Value | None
     comparison: Comparison
     limit: Value
     passed: bool = msgspec.field(name="pass")
+    bar: Literal["ours", "the seed's"] = "ours"
 
     def holds(self) -> bool:
         if self.value is None or isinstance(self.value, str) != isinstance(self.limit, str):

@@ -1,9 +1,10 @@
 """What the proofs under `scripts/` share: a frame, processes that may be killed, homes to throw away, percentiles."""
 
+from .bars import Bars
 from .frame import Findings, Plays, run_proof
 from .hand import HandClock
 from .homes import arms, flags, temporary_home
 from .latencies import Latencies
 from .processes import Process
 
-__all__ = ["Findings", "HandClock", "Latencies", "Plays", "Process", "arms", "flags", "run_proof", "temporary_home"]
+__all__ = ["Bars", "Findings", "HandClock", "Latencies", "Plays", "Process", "arms", "flags", "run_proof", "temporary_home"]

@@ -50,10 +50,10 @@ class Process:
         self.process.stdin.write(json.dumps(words) + "\n")
         self.process.stdin.flush()
 
-    def kill(self) -> None:
-        """SIGKILL: no handler, no flush, no goodbye."""
+    def kill(self) -> int:
+        """SIGKILL: no handler, no flush, no goodbye; answers the exit code, which tells whether it was still there."""
         self.process.kill()
-        self.end()
+        return self.end()
 
     def end(self) -> int:
         for stream in (self.process.stdin, self.process.stdout):

@@ -10,7 +10,7 @@ from .ejection import cooled, ejected, last_resort, probes
 from .recent import Recent
 from .running import elapsed_ms
 from .state import RouterState
-from .tails import Tail, penalty
+from .tails import Tail, penalty, reason
 from .terms import Arm, Arms, Policy
 
 # What a task of unknown size is taken to be, for prices by the token.
@@ -80,6 +80,9 @@ def look(state: RouterState, request: Request, arms: Arms, policy: Policy, now: 
         allowed, probe, spared = _spare(state, allowed, arms, now, policy, filtered)
         if request.override is not None or request.in_tool_loop:
             probe = None
+    penalties = _penalties(state, now) if policy.tail_slo else {}
+    if penalties and request.in_tool_loop:
+        allowed = _steady(state, allowed, penalties, request, now, filtered)
     board = boards.board(allowed or spared, policy, request)
     board.refresh(state.beliefs)
     affordable = _affordable(board, allowed, request, filtered)
@@ -103,7 +106,7 @@ def look(state: RouterState, request: Request, arms: Arms, policy: Policy, now: 
         board,
         tuple(board.beliefs[:count]),
         tuple(board.utilities[:count]),
-        _adjustments(state, chosen, request, policy, now),
+        _adjustments(penalties, chosen, request, policy),
     )
 
 
@@ -115,10 +118,33 @@ def _fitting(request: Request, arms: Arms, filtered: list[tuple[str, str]]) -> t
     return tuple([arm for arm in named if not _unfit(arm, request, filtered)]) or named
 
 
+def _steady(
+    state: RouterState,
+    allowed: tuple[Arm, ...],
+    penalties: dict[str, float],
+    request: Request,
+    now: float,
+    filtered: list[tuple[str, str]],
+) -> tuple[Arm, ...]:
+    """A tool loop waits for each of its calls: it does not go over to a slow tail while there is another arm."""
+    kept = tuple([arm for arm in allowed if arm.name == request.incumbent or not _slow(arm, penalties)])
+    if not kept:
+        return allowed
+    for arm in allowed:
+        if arm not in kept:
+            name = next(name for name in _members(arm) if penalties.get(name))
+            tail = state.tails.get(name) or Tail()
+            filtered.append((arm.name, reason(tail, state.policy.tail, now, _waiting(state, name, now)) or "slow tail"))
+    return kept
+
+
+def _slow(arm: Arm, penalties: dict[str, float]) -> bool:
+    return any(penalties.get(name) for name in _members(arm))
+
+
 def _adjustments(
-    state: RouterState, chosen: tuple[Arm, ...], request: Request, policy: Policy, now: float
+    penalties: dict[str, float], chosen: tuple[Arm, ...], request: Request, policy: Policy
 ) -> tuple[float, ...]:
-    penalties = _penalties(state, now) if policy.tail_slo else {}
     if not penalties and not request.strengths:
         return (0.0,) * len(chosen)
     return tuple([adjustment(penalties, arm, request, policy) for arm in chosen])

@@ -28,7 +28,7 @@ class TailPolicy(msgspec.Struct, frozen=True):
 
     p95_limit_ms: float | None = 2200.0
     p99_limit_ms: float | None = 3500.0
-    max_penalty: float = 0.25
+    max_penalty: float = 0.35
     worse: float = 3.0
     slice_s: float = 300.0
 

@@ -111,7 +111,7 @@ def test_a_cadence_list_names_every_poll(open_plane):
 @pytest.mark.requirement("LEDGER-93")
 def test_a_database_that_grows_too_large_is_archived_by_the_planes_own_poll(open_plane, monkeypatch, tmp_path: Path):
     monkeypatch.setenv("CONTROL_PLANE_ARCHIVE_AT_MB", "1")
-    monkeypatch.setattr("control_plane.plane.ARCHIVE_EVERY", 0.2)
+    monkeypatch.setattr("control_plane.assembly.ARCHIVE_EVERY", 0.2)
     plane = open_plane(background=True)
     for n in range(4000):
         plane.record_result(arm="acme/cheap", task=FIX, success=True, cost_usd=n, model_served="m" * 150)
