@@ -7,4 +7,15 @@ from .homes import arms, flags, temporary_home
 from .latencies import Latencies
 from .processes import Process
 
-__all__ = ["Bars", "Findings", "HandClock", "Latencies", "Plays", "Process", "arms", "flags", "run_proof", "temporary_home"]
+__all__ = [
+    "Bars",
+    "Findings",
+    "HandClock",
+    "Latencies",
+    "Plays",
+    "Process",
+    "arms",
+    "flags",
+    "run_proof",
+    "temporary_home",
+]

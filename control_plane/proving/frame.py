@@ -42,7 +42,11 @@ def run_proof(
         return 0
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print the evidence as JSON")
-    parser.add_argument("--quick", action="store_true", help="the short form: fewer repetitions, and wall-clock numbers at the seed's bars")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="the short form: fewer repetitions, and wall-clock numbers at the seed's bars",
+    )
     parser.add_argument("--metrics", type=Path, default=METRICS, help="where the evidence goes")
     options = parser.parse_args(arguments)
     command = f"python {script}" + (" --quick" if options.quick else "")
@@ -83,7 +87,9 @@ def _told(evidence: Evidence) -> str:
     lines = []
     for criterion in evidence.criteria:
         mark = "ok  " if criterion.passed else "FAIL"
-        limit = f"{criterion.comparison} {criterion.limit}" + ("" if criterion.bar == "ours" else f", {criterion.bar} bar")
+        limit = f"{criterion.comparison} {criterion.limit}" + (
+            "" if criterion.bar == "ours" else f", {criterion.bar} bar"
+        )
         lines.append(f"{mark} {criterion.name}: {criterion.value} (must be {limit})\n")
     for name, side in (("before", evidence.before), ("after", evidence.after)):
         lines.append(f"{name}: {side.of}: p50 {side.p50:g}, p95 {side.p95:g}, p99 {side.p99:g} {side.unit}\n")

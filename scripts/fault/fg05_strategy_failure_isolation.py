@@ -16,13 +16,16 @@ from control_plane import ControlPlane, Task
 from control_plane.evidence import Rollback, at_least, at_most, equal
 from control_plane.evidence.template import Value
 from control_plane.flags import Flags
-from control_plane.proving import Findings, Latencies, arms, flags, run_proof, temporary_home
+from control_plane.proving import Bars, Findings, Latencies, arms, flags, run_proof, temporary_home
 from control_plane.router.health import HealthPolicy
 from control_plane.router.situation import Situation
 from control_plane.router.strategies import STRATEGIES, Choice, Strategy
 
 FLAG = "OPENCODE_STRATEGY_BYPASS"
 SCRIPT = "scripts/fault/fg05_strategy_failure_isolation.py"
+SEED_S = 30.0
+# More than a healthy answer takes beside other work, so that only an ill one uses it up.
+BUDGET_MS = 50.0
 NAME = "somebody-elses"
 THRESHOLD = HealthPolicy().threshold
 KINDS = ("raises", "hangs", "answers nonsense", "answers with the wrong type")
@@ -82,7 +85,8 @@ def ail(plane: ControlPlane, patient: Patient, kind: str, took: Latencies, ill_f
             followed += advice.strategy == NAME
             healthy = healthy or time.perf_counter() - began
         took.add(time.perf_counter() - called)
-        if plane.stats().strategy_health.active_bypass == 0:
+        # Only until its first bypass: where all this takes long, that has passed by and a probe is due.
+        if not before_bypass and (plane.stats().strategy_health.active_bypass or patient.asked > asked + THRESHOLD):
             before_bypass = patient.asked - asked
     while time.perf_counter() - began < ill_for:
         threading.Event().wait(0.01)
@@ -90,13 +94,15 @@ def ail(plane: ControlPlane, patient: Patient, kind: str, took: Latencies, ill_f
     bypassed, while_ill = plane.stats().strategy_health.active_bypass, patient.asked - asked
     asked, cleared = patient.asked, time.perf_counter()
     patient.recover()
-    while plane.advise(Task(type=f"kind-{next(kinds)}")).strategy != NAME and time.perf_counter() - cleared < 5.0:
+    while (
+        plane.advise(Task(type=f"kind-{next(kinds)}")).strategy != NAME and time.perf_counter() - cleared < SEED_S + 5.0
+    ):
         threading.Event().wait(0.002)
     back = time.perf_counter() - cleared
     return Course(
         kind,
         while_ill,
-        before_bypass + 1,
+        before_bypass or patient.asked - asked,
         unserved,
         followed,
         healthy * 1e3,
@@ -111,7 +117,7 @@ def watch(told: Flags, ill_for: float = 0.0) -> tuple[list[Course], Latencies]:
     for kind in KINDS:
         patient = Patient()
         with temporary_home() as home:
-            strategy = Strategy(NAME, 60, patient.choose)
+            strategy = Strategy(NAME, 60, patient.choose, budget_ms=BUDGET_MS)
             with ControlPlane.open(home, catalogue=arms(10), flags=told, strategies=(*STRATEGIES, strategy)) as plane:
                 courses.append(ail(plane, patient, kind, took, ill_for))
     return courses, took
@@ -146,10 +152,13 @@ def prove(quick: bool, fault: str = "") -> Findings:
             at_most("calls before the bypass", max(course.asked_before_bypass for course in after), THRESHOLD),
             equal("decisions that were not served", sum(course.unserved for course in [*before, *after]), 0),
             equal("decisions that followed the ill strategy", sum(c.followed_while_ill for c in [*before, *after]), 0),
-            at_most("ms from the fault to a healthy decision", max(c.first_healthy_ms for c in after), 30_000.0),
+            at_most("ms from the fault to a healthy decision", max(c.first_healthy_ms for c in after), SEED_S * 1e3),
             at_most("strategies passed over at a time", max(course.active_bypass for course in after), 1),
             equal("probes until it is back", max(course.probes_until_back for course in after), 1),
-            at_most("ms from its recovery to a decision that follows it", max(c.back_after_ms for c in after), 1_000.0),
+            *Bars(quick).at_most(
+                "ms from its recovery to a decision that follows it",
+                max(c.back_after_ms for c in after), 1_000.0, seed=SEED_S * 1e3,
+            ),
         ),
         rollback=Rollback(
             switch=f"{FLAG}=false",
@@ -157,7 +166,7 @@ def prove(quick: bool, fault: str = "") -> Findings:
             result=f"an ill strategy was asked for {min(asked)} to {max(asked)} of {WHILE_ILL} decisions; "
             f"with the bypass for {min(bypassed)} to {max(bypassed)}",
         ),
-    )
+    )  # fmt: skip
 
 
 def main(arguments: Sequence[str], fault: str = "") -> int:

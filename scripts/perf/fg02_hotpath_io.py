@@ -4,6 +4,7 @@ usage: python scripts/perf/fg02_hotpath_io.py [--quick] [--json] [--metrics DIR]
 """
 
 import os
+import statistics
 import sys
 import threading
 import time
@@ -14,9 +15,9 @@ from typing import Any
 import msgspec
 
 from control_plane import ControlPlane, Task
-from control_plane.evidence import Rollback, at_least, at_most, equal
+from control_plane.evidence import Rollback, at_least, equal
 from control_plane.evidence.template import Value
-from control_plane.proving import Findings, Latencies, Process, arms, flags, run_proof, temporary_home
+from control_plane.proving import Bars, Findings, Latencies, Process, arms, flags, run_proof, temporary_home
 from control_plane.proving.processes import say
 from control_plane.proving.slow_disk import make_slow, slow_disk
 from control_plane.proving.touching import Touches
@@ -32,6 +33,7 @@ class Timed(msgspec.Struct):
     """Milliseconds of `advise` and of `record_result` in one process, and how long its slowest write took."""
 
     advise: Latencies
+    p99_usual: float
     p99_record: float
     disk_ms: float
     waiting: int
@@ -67,6 +69,12 @@ def measure(told: dict[str, Any]) -> None:
         )  # fmt: skip
         # Its own last commits are not the question, and would take their time here.
         os._exit(0)
+
+
+def usual_p99(took: list[float]) -> float:
+    """The median over slices of 500 calls of their p99: what a neighbour on the machine does for a moment drops out."""
+    slices = [took[start : start + 500] for start in range(0, len(took), 500)]
+    return statistics.median(Latencies(piece).at(99) for piece in slices)
 
 
 def teach(plane: ControlPlane, tasks: list[Task]) -> None:
@@ -114,7 +122,7 @@ def timed(slow: str | None, seconds: float, *, synchronous: bool = False, fault:
         said = process.next()
         process.end()
         took = msgspec.json.decode(home.with_name("took.json").read_bytes(), type=list[float])
-        return Timed(Latencies(took), said["p99_record"], said["disk_ms"], said["waiting"])
+        return Timed(Latencies(took), usual_p99(took), said["p99_record"], said["disk_ms"], said["waiting"])
 
 
 def touches(home: Path, *, synchronous: bool, fault: str = "") -> tuple[tuple[str, ...], tuple[str, ...], list[str]]:
@@ -139,10 +147,10 @@ def touches(home: Path, *, synchronous: bool, fault: str = "") -> tuple[tuple[st
     return deciding, recording, seen.listed()
 
 
-def until_quiet(slow: str | None, seconds: float, fault: str) -> list[Timed]:
+def until_quiet(slow: str | None, seconds: float, most: int, fault: str) -> list[Timed]:
     """Beside somebody else's work a tail says little: until a round keeps the bars, a few are tried; all are shown."""
     rounds: list[Timed] = []
-    while len(rounds) < (1 if fault else ROUNDS):
+    while len(rounds) < most:
         rounds.append(timed(slow, seconds, fault=fault))
         if rounds[-1].advise.at(99) <= P99_MS and rounds[-1].advise.at(99.9) <= P99_9_MS:
             break
@@ -151,6 +159,7 @@ def until_quiet(slow: str | None, seconds: float, fault: str) -> list[Timed]:
 
 def prove(quick: bool, fault: str = "") -> Findings:
     seconds, not_run = 0.5 if fault else 2.0 if quick else 10.0, list[str]()
+    bars, rounds = Bars(quick), 1 if fault or quick else ROUNDS
     with temporary_home() as home:
         deciding, recording, listed = touches(home, synchronous=False, fault=fault)
     with temporary_home() as home:
@@ -158,7 +167,7 @@ def prove(quick: bool, fault: str = "") -> Findings:
     with slow_disk() as slow:
         if slow is None:
             not_run.append("the slow disk: no compiler built the library that makes it slow")
-        fast, slow_rounds = timed(None, seconds, fault=fault), until_quiet(slow, seconds, fault)
+        fast, slow_rounds = timed(None, seconds, fault=fault), until_quiet(slow, seconds, rounds, fault)
         before = timed(slow, 0.5, synchronous=True)
     late = min(slow_rounds, key=lambda one: one.advise.at(99))
     figures: dict[str, Value] = {
@@ -168,6 +177,7 @@ def prove(quick: bool, fault: str = "") -> Findings:
         "fast_disk_p50": fast.advise.at(50),
         "fast_disk_p99": fast.advise.at(99),
         "p99_of_each_round": ", ".join(f"{one.advise.at(99):.4f}" for one in slow_rounds),
+        "p99_of_the_median_slice": late.p99_usual,
         "calls_that_touch_files": len(listed),
         "events_waiting_for_the_disk": late.waiting,
     }
@@ -181,10 +191,9 @@ def prove(quick: bool, fault: str = "") -> Findings:
             at_least("ms that a write and a sync take on the slow disk", late.disk_ms if slow else None, 2.0 * SLOW_MS),
             at_least("decisions timed on the slow disk", late.advise.count, 2_000),
             at_least("events that wait for the slow disk meanwhile", late.waiting, 1),
-            at_most("ms of `advise` on the slow disk, the seed's bar, p99", late.advise.at(99), SEED_MS),
-            at_most("ms of `advise` on the slow disk, p99", late.advise.at(99), P99_MS),
-            at_most("ms of `advise` on the slow disk, p99.9", late.advise.at(99.9), P99_9_MS),
-            at_most("slow disk against fast disk, p50", late.advise.at(50) / fast.advise.at(50), 2.0),
+            *bars.at_most("ms of `advise` on the slow disk, p99", late.advise.at(99), P99_MS, seed=SEED_MS),
+            *bars.at_most("ms of `advise` on the slow disk, p99.9", late.advise.at(99.9), P99_9_MS),
+            *bars.at_most("slow disk against fast disk, p50", late.advise.at(50) / fast.advise.at(50), 2.0),
         ),
         rollback=Rollback(
             switch=f"{FLAG}=true",

@@ -3,7 +3,6 @@
 usage: python scripts/perf/fg06_tail_latency_slo.py [--quick] [--json] [--metrics DIR]
 """
 
-import itertools
 import random
 import sys
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from control_plane.proving import Findings, HandClock, Latencies, flags, run_pro
 from control_plane.router.projection import ROUTER
 from control_plane.router.tail_summary import summary
 
-FLAG = "OPENCODE_TAIL_SLO"
+FLAG, SEED = "OPENCODE_TAIL_SLO", "OPENCODE_REPLAY_SEED"
 SCRIPT = "scripts/perf/fg06_tail_latency_slo.py"
 OUTLIER = "acme/outlier"
 CATALOGUE = [Arm(OUTLIER, prior=0.9), Arm("acme/steady", prior=0.75), Arm("other/steady", prior=0.75)]
@@ -45,8 +44,7 @@ class Traffic:
 
     def __init__(self, plane: ControlPlane, clock: HandClock, seed: int) -> None:
         self.plane, self.clock, self._chance = plane, clock, random.Random(seed)  # noqa: S311 - traffic, again and again
-        self.turned = self.careful = False
-        self.took, self._calls = Latencies(), itertools.count(1)
+        self.turned, self.took = False, Latencies()
 
     def call(self, task: Task) -> tuple[str, float]:
         advice = self.plane.advise(task)
@@ -56,13 +54,17 @@ class Traffic:
         self.clock.pass_by(seconds)
         success = self._chance.random() < SUCCESS[advice.arm]
         self.plane.record_result(advice.decision_id, success=success, latency_ms=seconds * 1e3)
-        if self.careful or next(self._calls) % 20 == 0:
-            self.plane.flush()
+        self.plane.flush()
         self.took.add(seconds)
         return advice.arm, seconds
 
     def penalised(self) -> bool:
         return OUTLIER in self.plane.folder.state(ROUTER).penalties
+
+
+def told(*, tails: bool, draws: int | None = None) -> Flags:
+    """The flag off or on; the short form draws the same each time, the whole form as it comes."""
+    return flags(**{FLAG: str(tails).lower()} | ({} if draws is None else {SEED: f"draws-{draws}"}))
 
 
 def course(told: Flags, loops: int, seed: int) -> tuple[Course, Latencies]:
@@ -71,7 +73,7 @@ def course(told: Flags, loops: int, seed: int) -> tuple[Course, Latencies]:
         traffic = Traffic(plane, clock, seed)
         healthy = [traffic.call(Task(type="code.fix"))[0] for _ in range(RESULTS)]
         found.share_before = share(healthy[-100:])
-        traffic.turned, traffic.careful, traffic.took = True, True, Latencies()
+        traffic.turned, traffic.took = True, Latencies()
         turn(traffic, found)
         for number in range(loops):
             run_loop(traffic, f"loop-{number}", found, late_counts=number >= 1)
@@ -129,11 +131,12 @@ def few_and_censored(told: Flags) -> tuple[bool, bool, int]:
 
 def prove(quick: bool, fault: str = "") -> Findings:
     loops, seeds = (20, 2) if quick else (100, 10)
-    off, on = flags(**{FLAG: "false"}), flags(**({FLAG: "false"} if fault == "no-tails" else {}))
+    tails = fault != "no-tails"
+    off = told(tails=False, draws=1 if quick else None)
     before, slow = course(off, loops, 1)
-    courses = [course(on, loops, seed) for seed in range(1, 1 + seeds)]
+    courses = [course(told(tails=tails, draws=seed if quick else None), loops, seed) for seed in range(1, 1 + seeds)]
     after, fast = [found for found, _ in courses], courses[0][1]
-    condemned, counted, censored = few_and_censored(on)
+    condemned, counted, censored = few_and_censored(told(tails=tails))
     again, _ = course(off, loops, 1)
     return Findings(
         before=slow.metrics("a call's latency after the turn, tails ignored", figures=msgspec.structs.asdict(before)),

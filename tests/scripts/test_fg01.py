@@ -38,5 +38,10 @@ def test_the_proof_sees_results_that_are_lost_or_doubled(tmp_path: Path, fault: 
     assert failed(tmp_path) == {criterion}
 
 
+def test_a_process_that_ends_before_it_is_killed_fails_the_proof(tmp_path: Path) -> None:
+    assert load(SCRIPT).main(["--quick", "--metrics", str(tmp_path)], fault="give-up") == 1
+    assert "processes that had ended by themselves" in failed(tmp_path)
+
+
 def test_bad_usage_exits_with_two(tmp_path: Path) -> None:
     assert run(SCRIPT, "--sideways", folder=tmp_path).returncode == 2

@@ -1,20 +1,15 @@
 """The proof of FG-08 passes on the real scheduler, and fails when its staggering is taken away."""
 
-import importlib.util
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from control_plane.cadence import Staggered
-from control_plane.evidence import check
+from tests.scripts.proofs import failed, load, run, shown
 
-ROOT = Path(__file__).parents[2]
-SCRIPT = ROOT / "scripts" / "perf" / "fg08_poll_coordination.py"
+SCRIPT = "scripts/perf/fg08_poll_coordination.py"
 
 
 class NotStaggered(Staggered):
@@ -27,55 +22,37 @@ class NotStaggered(Staggered):
 
 @pytest.fixture(scope="module")
 def proof() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(SCRIPT.stem, SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def run(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    # Tracing would be measured as the scheduler's own cost.
-    untraced = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-    environment = untraced | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(SCRIPT), *words]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
+    return load(SCRIPT)
 
 
 @pytest.mark.requirement("FG-08-VERIFY", "FG-08-PASS", "FG-08-ROLLBACK", "FG-08-3")
 def test_the_proof_passes_and_leaves_evidence(tmp_path: Path) -> None:
-    done = run("--json", folder=tmp_path)
-    assert (done.returncode, done.stderr[:9]) == (0, "evidence:"), done.stdout + done.stderr
-    (path,) = (tmp_path / ".opencode" / "metrics").glob("fg-08-*.json")
-    evidence = check(path)
-    assert json.loads(done.stdout) == json.loads(path.read_text())
-    assert evidence.green
+    evidence = shown(SCRIPT, "fg-08", tmp_path, "--quick")
     assert evidence.after.rejected == 0
     assert evidence.before.rejected / evidence.before.accepted > 0.05
     assert evidence.rollback.switch == "OPENCODE_CADENCE_COORDINATION=false"
-    assert len(json.loads((path.parent / evidence.artifacts[0].path).read_text())) == 1000
-    assert str(tmp_path) not in path.read_text()
+    assert len(json.loads((tmp_path / ".opencode" / "metrics" / evidence.artifacts[0].path).read_text())) == 1000
+
+
+@pytest.mark.long
+def test_the_proof_passes_at_our_bars(tmp_path: Path) -> None:
+    assert {criterion.bar for criterion in shown(SCRIPT, "fg-08", tmp_path).criteria} == {"ours"}
 
 
 @pytest.mark.requirement("FG-08-VERIFY")
 def test_without_staggering_the_proof_fails(
     proof: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert proof.main(["--metrics", str(tmp_path)], staggered=NotStaggered) == 1
+    assert proof.main(["--quick", "--metrics", str(tmp_path)], staggered=NotStaggered) == 1
     printed = capsys.readouterr().out
     assert "FAIL collision rate at peak:" in printed
     assert "FAIL collision rate at peak, as the scheduler reports it:" in printed
     assert "ok   collision rate at peak without coordination:" in printed
-    (path,) = tmp_path.glob("fg-08-*.json")
-    assert not check(path).green
+    assert "collision rate at peak" in failed(tmp_path)
 
 
 def test_bad_usage_exits_with_two(tmp_path: Path) -> None:
-    assert run("--sideways", folder=tmp_path).returncode == 2
+    assert run(SCRIPT, "--sideways", folder=tmp_path).returncode == 2
 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line(
