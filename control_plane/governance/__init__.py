@@ -1,0 +1,1 @@
+"""Policies and their life, flags that are flipped by events, milestones, plugins, validators."""
