@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from control_plane.errors import SettingsError
 from control_plane.flags import Flags, check_flip, explain, read_flags
+from control_plane.flags.milestones import BRAKES as MILESTONE_BRAKES
+from control_plane.flags.milestones import MILESTONES, Milestone, rolled_back
 from control_plane.flags.pages import example, table
 from control_plane.flags.reading import FIELDS
 
@@ -36,6 +38,10 @@ BRAKES = {
     "OPENCODE_REVIEW_SLO": ("review_slo", "false", False),
     "OPENCODE_RETRIEVAL_METRICS": ("retrieval_metrics", "false", False),
     "OPENCODE_SIM_GATE": ("sim_gate", "false", False),
+    "OPENCODE_MILESTONE_M0": ("milestone_m0", "false", False),
+    "OPENCODE_MILESTONE_M1": ("milestone_m1", "false", False),
+    "OPENCODE_MILESTONE_M2": ("milestone_m2", "false", False),
+    "OPENCODE_MILESTONE_M3": ("milestone_m3", "false", False),
     "OPENCODE_ENFORCEMENT_MODE": ("enforcement_mode", "off", "off"),
     "OPENCODE_ENFORCE_FAMILIES": ("enforce_families", "secrets, shell,", ("secrets", "shell")),
     "OPENCODE_STOP_CHECK_MODE": ("stop_check_mode", "execute", "execute"),
@@ -57,6 +63,40 @@ def test_the_environment_stands_above_the_ledger_above_the_default(name: str) ->
 
 def test_every_flag_with_a_rollback_is_tried() -> None:
     assert {name for name in FIELDS if explain(name, {}, {}).rolls_back} == BRAKES.keys()
+
+
+@pytest.mark.requirement("GOV-45", "FG-RISK-1", "FG-RISK-2")
+@pytest.mark.parametrize("milestone", MILESTONES[1:], ids=lambda milestone: milestone.name)
+def test_the_switch_of_a_milestone_rolls_its_items_back(milestone: Milestone) -> None:
+    undone = rolled_back(milestone)
+    assert len(undone) == 3
+    before, after = read_flags({}, {}), read_flags({}, {milestone.switch: "false"})
+    for name, value in undone.items():
+        assert getattr(after, FIELDS[name]) == getattr(read_flags({name: value}, {}), FIELDS[name])
+        assert getattr(after, FIELDS[name]) != getattr(before, FIELDS[name])
+        assert explain(name, {}, {milestone.switch: "false"}).source == "ledger"
+    others = {field for name, field in FIELDS.items() if name not in {*undone, milestone.switch}}
+    assert all(getattr(after, field) == getattr(before, field) for field in others)
+    assert read_flags({}, {milestone.switch: "true"}) == before
+
+
+def test_what_stands_above_a_milestones_switch_is_not_touched_by_it() -> None:
+    off = {"OPENCODE_MILESTONE_M2": "false"}
+    assert read_flags({"OPENCODE_TAIL_SLO": "true"}, off).tail_slo
+    assert not read_flags({"OPENCODE_TAIL_SLO": "true"} | off, {}).tail_slo
+    assert not read_flags(off, {"OPENCODE_TAIL_SLO": "true"}).tail_slo
+
+
+def test_no_milestone_weakens_signatures_or_opens_a_gate() -> None:
+    off = read_flags({milestone.switch: "false" for milestone in MILESTONES}, {})
+    assert (off.learning_signing_mode, off.eval_gate, off.sim_gate) == ("require-valid-signature", True, True)
+
+
+def test_every_item_of_the_plan_has_one_brake_that_changes_something() -> None:
+    assert [item for milestone in MILESTONES[1:] for item in milestone.items] == [*MILESTONE_BRAKES]
+    for item, brake in MILESTONE_BRAKES.items():
+        assert explain(brake.flag, {}, {}).item == item
+        assert explain(brake.flag, {brake.flag: brake.value}, {}).value != explain(brake.flag, {}, {}).value
 
 
 def test_reading_is_pure(monkeypatch: pytest.MonkeyPatch) -> None:

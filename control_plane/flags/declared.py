@@ -118,6 +118,35 @@ class Flags(BaseSettings):
         rolls_back="false: promotion does not ask for a simulation",
     )
 
+    milestone_m0: bool = _flag(
+        "OPENCODE_MILESTONE_M0",
+        True,
+        "M0, the baseline: whether a snapshot is taken before anything changes.",
+        item="M0",
+        rolls_back="false: no baseline is taken; nothing else changes",
+    )
+    milestone_m1: bool = _flag(
+        "OPENCODE_MILESTONE_M1",
+        True,
+        "M1, the items of priority P0; FG-04's own flag alone says which signatures are asked for.",
+        item="M1",
+        rolls_back="false: FG-01, FG-02 and FG-03 are rolled back, unless a flag of theirs is told at a higher place",
+    )
+    milestone_m2: bool = _flag(
+        "OPENCODE_MILESTONE_M2",
+        True,
+        "M2, the items of priority P1; FG-07's own flag alone opens its gate.",
+        item="M2",
+        rolls_back="false: FG-05, FG-06 and FG-08 are rolled back, unless a flag of theirs is told at a higher place",
+    )
+    milestone_m3: bool = _flag(
+        "OPENCODE_MILESTONE_M3",
+        True,
+        "M3, the items of priority P2; FG-12's own flag alone opens its gate.",
+        item="M3",
+        rolls_back="false: FG-09, FG-10 and FG-11 are rolled back, unless a flag of theirs is told at a higher place",
+    )
+
     enforcement_mode: Literal["shadow", "enforce", "off"] = _flag(
         "OPENCODE_ENFORCEMENT_MODE",
         "shadow",

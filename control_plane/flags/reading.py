@@ -11,10 +11,12 @@ from pydantic.fields import FieldInfo
 
 from ..errors import SettingsError
 from .declared import Flags
+from .milestones import MILESTONES, rolled_back
 
 Source = Literal["environment", "ledger", "default"]
 # The other names are needed before a ledger is open, or belong to one host.
 _FLIPPED_BY_EVENT = "OPENCODE_"
+_RANK: tuple[Source, ...] = ("default", "ledger", "environment")
 _PASSWORD = re.compile(r"(://[^:/@]*):[^@/]*@")
 
 
@@ -38,10 +40,11 @@ def read_flags(environment: Mapping[str, str], flips: Mapping[str, str]) -> Flag
     """The flags under this environment and the flips that the ledger holds."""
     chosen = {name: _source(name, environment, flips) for name in FIELDS}
     given = {"environment": environment, "ledger": flips}
+    told = {name: given[source][name] for name, source in chosen.items() if source != "default"}
     try:
-        return Flags.model_validate(
-            {name: given[source][name] for name, source in chosen.items() if source != "default"}
-        )
+        flags = Flags.model_validate(told)
+        undone = _undone(flags, chosen)
+        return Flags.model_validate(told | {name: value for name, (value, _) in undone.items()}) if undone else flags
     except ValidationError as fault:
         first = fault.errors()[0]
         name = str(first["loc"][0])
@@ -69,7 +72,7 @@ def explain(name: str, environment: Mapping[str, str], flips: Mapping[str, str])
     value = getattr(read_flags(environment, flips), FIELDS[name])
     extra = field.json_schema_extra
     assert isinstance(extra, dict)
-    source = _source(name, environment, flips)
+    source = _effective_source(name, environment, flips)
     texts = (field.description or "", str(extra["item"]), str(extra["rolls_back"]))
     return Explained(name, as_text(value), source, as_text(field.default), allowed(field), *texts)
 
@@ -108,6 +111,24 @@ def _source(name: str, environment: Mapping[str, str], flips: Mapping[str, str])
     if environment.get(name, "").strip():
         return "environment"
     return "ledger" if name in flips and name.startswith(_FLIPPED_BY_EVENT) else "default"
+
+
+def _undone(flags: Flags, chosen: Mapping[str, Source]) -> dict[str, tuple[str, Source]]:
+    """What milestones that are switched off roll back; a flag that was told at a higher place stays as it is."""
+    return {
+        name: (value, chosen[milestone.switch])
+        for milestone in MILESTONES
+        if not getattr(flags, FIELDS[milestone.switch])
+        for name, value in rolled_back(milestone).items()
+        if _RANK.index(chosen[name]) <= _RANK.index(chosen[milestone.switch])
+    }
+
+
+def _effective_source(name: str, environment: Mapping[str, str], flips: Mapping[str, str]) -> Source:
+    """Who said so: the flag itself, or the switch of its milestone."""
+    chosen = {flag: _source(flag, environment, flips) for flag in FIELDS}
+    undone = _undone(read_flags(environment, flips), chosen)
+    return undone[name][1] if name in undone else chosen[name]
 
 
 def _refused(name: str, value: str, source: Source) -> SettingsError:
