@@ -1,0 +1,7 @@
+"""The fold of policies and flips, as the projections run it."""
+
+from ..projections.folding import Projection
+from .events import EVENTS
+from .state import GovernanceState, fold
+
+POLICIES = Projection("policies", 1, GovernanceState, fold, EVENTS)
