@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 
 from ..errors import SettingsError
+from ..jsonc import loads
 from .terms import Arm, Arms, Policy
 
 FILE = "control-plane.toml"
+OPENCODE_FILES = ("opencode.json", "opencode.jsonc", ".opencode/opencode.json", ".opencode/opencode.jsonc")
 EXAMPLE = "this catalogue is an example: name your own models in control-plane.toml"
 
 EXAMPLES: tuple[Arm, ...] = (
@@ -25,32 +27,39 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     arms: tuple[Arm, ...] = ()
     policy: Policy = Policy()
+    example: bool = False
 
 
 def read_settings(folder: Path) -> Settings | None:
     path = folder / FILE
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=Settings)
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        for arm in told.get("arms", ()):
+            # TOML has no null: a step without a verifier is written as its arm alone.
+            arm["steps"] = [[*step, None][:2] for step in arm.get("steps", ())]
+        return msgspec.convert(told, Settings)
     except FileNotFoundError:
         return None
-    except (msgspec.DecodeError, tomllib.TOMLDecodeError, OSError) as fault:
+    except (msgspec.ValidationError, ValueError, TypeError, AttributeError, OSError) as fault:
         raise SettingsError(f"{path} cannot be read", why=str(fault)) from None
 
 
 def arms_of_opencode(path: Path) -> tuple[Arm, ...]:
     """One arm for each model that an `opencode.json` configures."""
     try:
-        config: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+        config: dict[str, Any] = loads(path.read_bytes())
         providers: dict[str, Any] = config.get("provider") or {}
+        agents: dict[str, Any] = config.get("agent") or {}
         found = {
             f"{provider}/{model}": _arm(f"{provider}/{model}", traits or {})
             for provider, settings in providers.items()
             for model, traits in (settings.get("models") or {}).items()
         }
-        for name in (config.get("model"), config.get("small_model")):
+        named = [agent.get("model") for agent in agents.values()]
+        for name in (config.get("model"), config.get("small_model"), *named):
             if name:
                 found.setdefault(name, Arm(name, model=name))
-    except (msgspec.DecodeError, OSError, AttributeError, TypeError) as fault:
+    except (msgspec.DecodeError, OSError, AttributeError, TypeError, ValueError) as fault:
         raise SettingsError(f"{path} is not an OpenCode configuration", why=str(fault)) from None
     return tuple(found.values())
 
@@ -60,16 +69,25 @@ def choose_arms(given: Any, settings: Settings | None) -> tuple[Arms, bool]:
     if given is not None:
         return Arms(tuple(given)), False
     if settings is not None and settings.arms:
-        return Arms(settings.arms), False
+        return Arms(settings.arms), settings.example
     return Arms(EXAMPLES), True
 
 
-def as_toml(arms: tuple[Arm, ...]) -> str:
+def opencode_file(folder: Path) -> Path | None:
+    """The OpenCode configuration of a project, if it has one."""
+    return next((path for name in OPENCODE_FILES if (path := folder / name).is_file()), None)
+
+
+def as_toml(arms: tuple[Arm, ...], *, example: bool = False) -> str:
     """The settings file that `init` writes: names, models and prices, to be edited by a person."""
     lines = ["# Arms of the control plane. Prices are dollars a million tokens.", ""]
+    if example:
+        lines += ["# Name your own models instead of these, then take this line away:", "example = true", ""]
     for arm in arms:
         lines.append("[[arms]]")
-        for name, value in msgspec.to_builtins(arm).items():
+        traits = msgspec.to_builtins(arm)
+        traits["steps"] = [[part for part in step if part is not None] for step in arm.steps]
+        for name, value in traits.items():
             if value not in (None, (), [], 0.0):
                 lines.append(f"{name} = {msgspec.json.encode(value).decode()}")
         lines.append("")

@@ -55,9 +55,17 @@ def is_closed(breakers: Breakers, arm: str, provider: str | None) -> bool:
 
 
 def ejected(breakers: Breakers, arms: Arms, share: float = DEFAULT.max_ejected) -> list[str]:
-    """The arms left out, longest deadline first. Beyond the share, those that recover first are spared and serve."""
+    """The arms left out: first those that failed themselves, not only their provider, then by the longest deadline.
+
+    Beyond the share, the others are spared and serve.
+    """
     until = _deadlines(breakers, arms)
-    return sorted(until, key=lambda arm: (-until[arm], arm))[: int(share * len(arms))]
+
+    def blame(arm: str) -> tuple[bool, float, str]:
+        own = breakers.arms.get(arm)
+        return own is None or own.state == "closed", -until[arm], arm
+
+    return sorted(until, key=blame)[: int(share * len(arms))]
 
 
 def may_probe(breakers: Breakers, arm: str, provider: str | None, now: float) -> bool:

@@ -104,6 +104,18 @@ class StrategyRecovered(Event, frozen=True, kw_only=True):
     strategy: str
 
 
+class ParityMeasured(Event, frozen=True, kw_only=True):
+    """How many recorded decisions came out the same when they were decided again from the log alone."""
+
+    TOPIC: ClassVar[str] = "router.parity-measured"
+    decisions: int
+    matched: int
+
+    @property
+    def parity(self) -> float:
+        return self.matched / self.decisions if self.decisions else 1.0
+
+
 EVENTS: tuple[type[Event], ...] = (
     CatalogueDeclared,
     AdviceGiven,
@@ -111,4 +123,5 @@ EVENTS: tuple[type[Event], ...] = (
     BreakerMoved,
     StrategyFailed,
     StrategyRecovered,
+    ParityMeasured,
 )

@@ -4,4 +4,4 @@ from ..projections.folding import Projection
 from .events import EVENTS
 from .state import RouterState, fold
 
-ROUTER = Projection("router", 1, RouterState, fold, EVENTS)
+ROUTER = Projection("router", 2, RouterState, fold, EVENTS)

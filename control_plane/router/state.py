@@ -9,7 +9,15 @@ from ..ledger.events import Event
 from .breakers import Transition
 from .cascade import Step, StepResult, learn_cascade
 from .ejection import Breakers, probe_started, record
-from .events import AdviceGiven, BreakerMoved, CatalogueDeclared, ResultRecorded, StrategyFailed, StrategyRecovered
+from .events import (
+    AdviceGiven,
+    BreakerMoved,
+    CatalogueDeclared,
+    ParityMeasured,
+    ResultRecorded,
+    StrategyFailed,
+    StrategyRecovered,
+)
 from .posterior import Beliefs, learn
 from .running import Running, began, elapsed_ms, ended
 from .tails import Tail, aim, observe, penalty
@@ -91,6 +99,7 @@ class RouterState(msgspec.Struct):
     # The latest transitions; the process whose event led to one announces it.
     moved: list[BreakerMoved] = []
     moves: int = 0
+    parity: ParityMeasured | None = None
 
 
 def fold(state: RouterState, event: Event) -> None:
@@ -273,6 +282,10 @@ def _strategy_turned(state: RouterState, _: StrategyFailed | StrategyRecovered) 
     state.epoch += 1
 
 
+def _measured(state: RouterState, event: ParityMeasured) -> None:
+    state.parity = event
+
+
 def _pass(state: RouterState, event: Event) -> None:
     """Said aloud for people; the state follows from the results."""
 
@@ -284,6 +297,7 @@ _FOLDS: dict[type[Event], Callable[[RouterState, Any], None]] = {
     BreakerMoved: _pass,
     StrategyFailed: _strategy_turned,
     StrategyRecovered: _strategy_turned,
+    ParityMeasured: _measured,
 }
 # What a fold must read to come to the same state.
 READ = frozenset(kind.TOPIC for kind, do in _FOLDS.items() if do is not _pass)

@@ -19,6 +19,7 @@ class Stats(msgspec.Struct, frozen=True):
     strategy_health: HealthSummary
     cooled: list[Status]
     tail_penalties: dict[str, float]
+    replay_parity: float | None
 
 
 def stats_of(state: RouterState, care: StrategyCare, now: float) -> Stats:
@@ -32,4 +33,5 @@ def stats_of(state: RouterState, care: StrategyCare, now: float) -> Stats:
         care.summary(),
         cooled(state.breakers, now),
         dict(state.penalties),
+        None if state.parity is None else state.parity.parity,
     )

@@ -56,10 +56,11 @@ def test_init_again_changes_nothing(tmp_path: Path, run: Run) -> None:
     first = run("init", "--home", str(root), "--json").json()
     second = run("init", "--home", str(root), "--json").json()
     assert (first.pop("made"), second.pop("made")) == (True, False)
+    assert (first.pop("arms_from"), second.pop("arms_from")) == ("an example", "there already")
     assert first == second
     assert set(first) == {
         "home", "ledger", "origin", "database", "key", "verifier_key", "may_sign", "recovery_key",
-        "recovery_key_is_here", "witness", "position",
+        "recovery_key_is_here", "witness", "position", "catalogue",
     }  # fmt: skip
     Home(root).recovery_key.unlink()
     assert "offline" not in run("init", "--home", str(root)).out

@@ -34,6 +34,11 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         ("decisions", f"{facts['decisions']:,}"),
         ("results", f"{facts['results']:,} ({facts['corrections']:,} corrections, {facts['repeats']:,} repeats)"),
         ("strategies", ", ".join(f"{name} {count:,}" for name, count in sorted(facts["strategies"].items())) or "none"),
+        *(
+            (("replay", f"{parity:.2%} decided again as recorded"),)
+            if (parity := facts["replay_parity"]) is not None
+            else ()
+        ),
         *(("cooled", f"{one['name']}: {one['reason']}") for one in facts["cooled"]),
         *(("slow tail", f"{name}: −{share:.2f}") for name, share in sorted(facts["tail_penalties"].items())),
     ]
