@@ -36,10 +36,9 @@ Run = Callable[..., Ran]
 
 
 @pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder is each test's own: commands look for a project there, and `init` writes its catalogue."""
-    folder = tmp_path / "project"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("project")
     monkeypatch.chdir(folder)
     return folder
 

@@ -26,7 +26,11 @@ def desk(home: Home) -> Path:
 
 
 # What must have happened before an example makes sense.
-BEFORE = {"ledger revoke-key": "control-plane ledger key admit other-host.pub"}
+BEFORE = {
+    "ledger revoke-key": "control-plane ledger key admit other-host.pub",
+    "review resolve": "control-plane review add guard --id r-17",
+    "review feedback": "control-plane review add guard --id r-17\ncontrol-plane review resolve r-17 --approve",
+}
 
 
 @pytest.mark.parametrize(("name", "example"), EXAMPLES, ids=[example for _, example in EXAMPLES])
@@ -34,7 +38,7 @@ def test_the_example_works(name: str, example: str, desk: Path, run: Run) -> Non
     if "$DECISION" in example:
         advised = run("advise", "--task-type", "code.fix", "--json")
         example = example.replace("$DECISION", json.loads(advised.out)["decision_id"])
-    for line in filter(None, (BEFORE.get(name), example)):
+    for line in (*BEFORE.get(name, "").splitlines(), example):
         program, *words = shlex.split(line)
         assert program == "control-plane"
         ran = run(*words)
