@@ -1,7 +1,7 @@
 """What the proofs under `scripts/` share: a frame, processes that may be killed, homes to throw away, percentiles."""
 
 from .bars import Bars
-from .frame import Findings, Plays, run_proof
+from .frame import Findings, Plays, keep, run_proof, told
 from .hand import HandClock
 from .homes import arms, flags, temporary_home
 from .latencies import Latencies
@@ -16,6 +16,8 @@ __all__ = [
     "Process",
     "arms",
     "flags",
+    "keep",
     "run_proof",
     "temporary_home",
+    "told",
 ]

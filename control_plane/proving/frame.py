@@ -52,17 +52,22 @@ def run_proof(
     command = f"python {script}" + (" --quick" if options.quick else "")
     try:
         make_folder(options.metrics)
-        found = prove(options.quick)
-        path = write(_evidence(item, command, found), options.metrics, found.files)
-        evidence = check(path)
+        path, evidence = keep(item, command, prove(options.quick), options.metrics)
     except ControlPlaneError as fault:
         sys.stderr.write(f"{fault}\n")
         return 2
-    sys.stdout.write(msgspec.json.encode(evidence).decode() + "\n" if options.json else _told(evidence))
-    for reason in found.not_run:
-        sys.stderr.write(f"could not run: {reason}\n")
+    sys.stdout.write(msgspec.json.encode(evidence).decode() + "\n" if options.json else told(evidence))
+    for figure, reason in evidence.after.figures.items():
+        if figure.startswith("not_run_"):
+            sys.stderr.write(f"could not run: {reason}\n")
     sys.stderr.write(f"evidence: {path}\n")
     return 0 if evidence.green else 1
+
+
+def keep(item: str, command: str, found: Findings, folder: Path) -> tuple[Path, Evidence]:
+    """Write the evidence, and answer it as anybody would read it."""
+    path = write(_evidence(item, command, found), folder, found.files)
+    return path, check(path)
 
 
 def _evidence(item: str, command: str, found: Findings) -> Evidence:
@@ -83,7 +88,7 @@ def _evidence(item: str, command: str, found: Findings) -> Evidence:
     )
 
 
-def _told(evidence: Evidence) -> str:
+def told(evidence: Evidence) -> str:
     lines = []
     for criterion in evidence.criteria:
         mark = "ok  " if criterion.passed else "FAIL"
