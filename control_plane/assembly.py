@@ -12,8 +12,11 @@ from .ledger.ledger import Ledger
 from .ledger.opening import Opened
 from .projections.folding import Folder
 from .projections.snapshots import Snapshots
+from .review.service import Review
 from .rooms import CATALOGUE, PROJECTIONS
 from .watching import ARCHIVE_EVERY, OTHERS_EVERY, SNAPSHOT_EVERY, TOLD_EVERY, WITNESS_EVERY, follow_others
+
+REVIEW_EVERY = 60.0
 
 
 def open_ledger(opened: Opened, flags: Flags, clock: Clock) -> Ledger:
@@ -38,7 +41,14 @@ def fold(opened: Opened, ledger: Ledger) -> tuple[Folder, Snapshots]:
     return folder, snapshots
 
 
-def polls(opened: Opened, ledger: Ledger, folder: Folder, snapshots: Snapshots, archive_at: int) -> tuple[Poll, ...]:
+def review_queue(ledger: Ledger, folder: Folder, flags: Flags) -> Review:
+    return Review(ledger, folder, slo=flags.review_slo)
+
+
+def polls(opened: Opened, ledger: Ledger, folder: Folder, snapshots: Snapshots, flags: Flags) -> tuple[Poll, ...]:
+    archive_at = flags.archive_at_mb << 20
+    review = review_queue(ledger, folder, flags)
+
     def follow() -> None:
         follow_others(ledger.changed, folder.catch_up)
 
@@ -57,4 +67,5 @@ def polls(opened: Opened, ledger: Ledger, folder: Folder, snapshots: Snapshots, 
         Poll(name="witness", owner="ledger", interval=WITNESS_EVERY, run=opened.sight, threaded=True),
         Poll(name="snapshot", owner="projections", interval=SNAPSHOT_EVERY, run=keep, threaded=True),
         Poll(name="archive", owner="ledger", interval=ARCHIVE_EVERY, run=make_room, threaded=True),
+        Poll(name="review-age", owner="review", interval=REVIEW_EVERY, run=review.watch, threaded=True),
     )

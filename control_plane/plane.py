@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import anyio.to_thread
 import msgspec
 
 from . import interpreter
-from .assembly import fold, open_ledger, polls
+from .assembly import fold, open_ledger, polls, review_queue
 from .cadence import Entry
 from .clock import Clock
 from .declaring import declare, identity, surroundings
@@ -19,9 +20,11 @@ from .ledger.ledger import Ledger
 from .ledger.opening import Opened, open_home
 from .projections.folding import Folder
 from .projections.snapshots import Snapshots
+from .review.service import Review
 from .rooms import CATALOGUE
 from .router.catalogue import choose_arms, read_settings
 from .router.decision_id import parse
+from .router.events import ParityMeasured
 from .router.explain import Explanation
 from .router.history import History
 from .router.projection import ROUTER
@@ -44,11 +47,12 @@ class ControlPlane:
         snapshots: Snapshots,
         router: Router,
         watch: Watch,
+        flags: Flags,
         *,
         example: bool,
         brisk: bool,
     ) -> None:
-        self.ledger, self.folder = ledger, folder
+        self.ledger, self.folder, self.flags = ledger, folder, flags
         self.example, self._brisk = example, brisk
         self._opened, self._snapshots, self._router, self._watch = opened, snapshots, router, watch
         self._closed = False
@@ -87,7 +91,7 @@ class ControlPlane:
                 invalidation=flags.learning_invalidation, capture=flags.replay_capture,
             )  # fmt: skip
             ledger.listen(lambda _: router.announce())
-            recurring = polls(opened, ledger, folder, snapshots, flags.archive_at_mb << 20)
+            recurring = polls(opened, ledger, folder, snapshots, flags)
             watch = Watch(clock, recurring, coordinated=flags.cadence_coordination)
             if background:
                 watch.start()
@@ -95,7 +99,7 @@ class ControlPlane:
         except BaseException:
             ledger.close() if ledger is not None else opened.close()
             raise
-        return cls(opened, ledger, folder, snapshots, router, watch, example=example, brisk=brisk)
+        return cls(opened, ledger, folder, snapshots, router, watch, flags, example=example, brisk=brisk)
 
     def record_result(
         self,
@@ -150,13 +154,21 @@ class ControlPlane:
         )
 
     def replay(self, since: int = 1, until: int | None = None) -> Parity:
-        """Decide every recorded decision again from the log alone, and compare the paths."""
+        """Decide every recorded decision again from the log alone, and compare the paths; the share is recorded."""
         self.flush()
-        return History(self.ledger, self._router.strategies).replay(since, until)
+        found = History(self.ledger, self._router.strategies).replay(since, until)
+        at = self.ledger.clock.now()
+        self.ledger.append("router", [ParityMeasured(at=at, decisions=found.decisions, matched=found.matched)])
+        return found
 
     def cadence(self) -> tuple[Entry, ...]:
         """Every recurring piece of work of this plane."""
         return self._watch.list()
+
+    @cached_property
+    def review(self) -> Review:
+        """What waits for a person."""
+        return review_queue(self.ledger, self.folder, self.flags)
 
     def stats(self) -> Stats:
         return stats_of(self.folder.state(ROUTER), self._router.care, self.ledger.clock.now())

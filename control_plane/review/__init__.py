@@ -1,0 +1,1 @@
+"""The review queue: what waits for a person, for how long, and what the person made of it."""
