@@ -1,6 +1,11 @@
 """Which rooms the house has: every event that may be written, and every state that is folded from them."""
 
+from .evidence import events as evidence_events
+from .evidence.projection import EVIDENCE
 from .governance import events as policy_events
+from .governance import milestone_events, plugin_events
+from .governance.milestone_service import MILESTONE
+from .governance.plugin_service import PLUGINS
 from .governance.projection import POLICIES
 from .ledger import facts
 from .ledger.events import Catalogue
@@ -9,5 +14,15 @@ from .review.projection import REVIEW
 from .router import events as router_events
 from .router.projection import ROUTER
 
-CATALOGUE = Catalogue([*facts.EVENTS, *router_events.EVENTS, *review_events.EVENTS, *policy_events.EVENTS])
-PROJECTIONS = (ROUTER, REVIEW, POLICIES)
+CATALOGUE = Catalogue(
+    [
+        *facts.EVENTS,
+        *router_events.EVENTS,
+        *review_events.EVENTS,
+        *policy_events.EVENTS,
+        *evidence_events.EVENTS,
+        *milestone_events.EVENTS,
+        *plugin_events.EVENTS,
+    ]
+)
+PROJECTIONS = (ROUTER, REVIEW, POLICIES, EVIDENCE, MILESTONE, PLUGINS)
