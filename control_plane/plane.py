@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 import msgspec
@@ -34,6 +34,11 @@ from .router.stats import Stats, stats_of
 from .router.strategies import STRATEGIES, Strategy
 from .router.terms import Arm, Policy, Task
 from .watching import Watch
+
+if TYPE_CHECKING:
+    from .evidence.service import EvidenceBook
+    from .governance.milestone_service import Milestones
+    from .governance.plugin_service import Supervisor
 
 
 class ControlPlane:
@@ -169,6 +174,30 @@ class ControlPlane:
     def review(self) -> Review:
         """What waits for a person."""
         return review_queue(self.ledger, self.folder, self.flags)
+
+    @cached_property
+    def evidence(self) -> "EvidenceBook":
+        """What proofs left behind, signed and recorded."""
+        from .evidence.service import EvidenceBook  # noqa: PLC0415 - a plane that only routes needs none of it
+
+        opened = self._opened
+        return EvidenceBook(
+            self.ledger, self.folder, lambda: opened.authority().signer, lambda: opened.keyring().current()
+        )
+
+    @cached_property
+    def milestones(self) -> "Milestones":
+        """Which parts of the plan may go on."""
+        from .governance.milestone_service import Milestones  # noqa: PLC0415 - as above
+
+        return Milestones(self.ledger, self.folder)
+
+    @cached_property
+    def plugins(self) -> "Supervisor":
+        """How the plugins are, and which of them are in quarantine."""
+        from .governance.plugin_service import Supervisor  # noqa: PLC0415 - as above
+
+        return Supervisor(self.ledger, self.folder)
 
     def stats(self) -> Stats:
         return stats_of(self.folder.state(ROUTER), self._router.care, self.ledger.clock.now())
