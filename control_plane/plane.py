@@ -16,6 +16,8 @@ from .clock import Clock
 from .declaring import declare, identity, surroundings
 from .errors import LedgerClosed
 from .flags import Flags, read_flags
+from .learning.projection import LEARNING
+from .learning.service import Ingested, Learning
 from .ledger.ledger import Ledger
 from .ledger.opening import Opened, open_home
 from .projections.folding import Folder
@@ -104,7 +106,10 @@ class ControlPlane:
         except BaseException:
             ledger.close() if ledger is not None else opened.close()
             raise
-        return cls(opened, ledger, folder, snapshots, router, watch, flags, example=example, brisk=brisk)
+        plane = cls(opened, ledger, folder, snapshots, router, watch, flags, example=example, brisk=brisk)
+        if flags.learning_signing_mode != folder.state(LEARNING).mode:
+            plane.learning.declare_mode()
+        return plane
 
     def record_result(
         self,
@@ -142,6 +147,8 @@ class ControlPlane:
         self.advise = self.record = _refuse
         self._watch.stop()
         try:
+            if "learning" in self.__dict__:
+                self.learning.flush()
             self.ledger.flush()
             self._opened.sight()
             self._snapshots.save(self.folder, self.ledger.root_at)
@@ -149,6 +156,20 @@ class ControlPlane:
             self.ledger.close()
             if self._brisk:
                 interpreter.release()
+
+    @cached_property
+    def learning(self) -> Learning:
+        """What agents learned, and the way in for their records."""
+        return Learning(
+            self.ledger,
+            self.folder,
+            lambda: self.flags.learning_signing_mode,
+            invalidation=self.flags.learning_invalidation,
+        )
+
+    def learn(self, record: bytes | str) -> Ingested:
+        """One signed record, let in or refused with its reason; see CONTRACT."""
+        return self.learning.learn(record)
 
     def explain(self, decision_id: str) -> Explanation:
         """Decide it again as it was, and say why it came out so."""

@@ -7,6 +7,8 @@ from .governance import milestone_events, plugin_events
 from .governance.milestone_service import MILESTONE
 from .governance.plugin_service import PLUGINS
 from .governance.projection import POLICIES
+from .learning import events as learning_events
+from .learning.projection import LEARNING
 from .ledger import facts
 from .ledger.events import Catalogue
 from .review import events as review_events
@@ -18,6 +20,7 @@ CATALOGUE = Catalogue(
     [
         *facts.EVENTS,
         *router_events.EVENTS,
+        *learning_events.EVENTS,
         *review_events.EVENTS,
         *policy_events.EVENTS,
         *evidence_events.EVENTS,
@@ -25,4 +28,4 @@ CATALOGUE = Catalogue(
         *plugin_events.EVENTS,
     ]
 )
-PROJECTIONS = (ROUTER, REVIEW, POLICIES, EVIDENCE, MILESTONE, PLUGINS)
+PROJECTIONS = (ROUTER, REVIEW, POLICIES, EVIDENCE, MILESTONE, PLUGINS, LEARNING)

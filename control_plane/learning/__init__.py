@@ -1,0 +1,1 @@
+"""What agents learned: signed records let in one by one, merged into patterns, and turned into advice."""
