@@ -6,6 +6,7 @@ from .cadence import Poll
 from .clock import Clock
 from .declaring import secret_of
 from .flags import Flags
+from .governance.milestone_service import Milestones
 from .ledger.archive import archive_due, archive_prefix
 from .ledger.journal import SEGMENT_BYTES, Journal
 from .ledger.ledger import Ledger
@@ -17,6 +18,7 @@ from .rooms import CATALOGUE, PROJECTIONS
 from .watching import ARCHIVE_EVERY, OTHERS_EVERY, SNAPSHOT_EVERY, TOLD_EVERY, WITNESS_EVERY, follow_others
 
 REVIEW_EVERY = 60.0
+MILESTONES_EVERY = 1.0
 
 
 def open_ledger(opened: Opened, flags: Flags, clock: Clock) -> Ledger:
@@ -55,6 +57,11 @@ def polls(opened: Opened, ledger: Ledger, folder: Folder, snapshots: Snapshots, 
     def keep() -> None:
         snapshots.save(folder, ledger.root_at)
 
+    milestones = Milestones(ledger, folder)
+
+    def heed() -> None:
+        milestones.react()
+
     def make_room() -> None:
         before = archive_due(opened, archive_at)
         if before is not None:
@@ -68,4 +75,5 @@ def polls(opened: Opened, ledger: Ledger, folder: Folder, snapshots: Snapshots, 
         Poll(name="snapshot", owner="projections", interval=SNAPSHOT_EVERY, run=keep, threaded=True),
         Poll(name="archive", owner="ledger", interval=ARCHIVE_EVERY, run=make_room, threaded=True),
         Poll(name="review-age", owner="review", interval=REVIEW_EVERY, run=review.watch, threaded=True),
+        Poll(name="milestones", owner="governance", interval=MILESTONES_EVERY, run=heed, threaded=True),
     )
