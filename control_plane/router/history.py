@@ -15,7 +15,8 @@ from .state import RouterState, fold
 from .strategies import STRATEGIES, Strategy
 from .terms import Arms, Policy
 
-CHUNK = 4096
+# Small enough that reading a long log hardly ever wakes the garbage collector.
+CHUNK = 512
 _TOPICS = frozenset(kind.TOPIC for kind in EVENTS)
 
 
@@ -33,10 +34,14 @@ class History:
     def __init__(self, log: Log, strategies: Sequence[Strategy] = STRATEGIES) -> None:
         self._log, self._strategies = log, sorted(strategies, key=lambda strategy: -strategy.priority)
 
-    def rows(self, after: int = 0) -> Iterator[Row]:
+    def chunks(self, after: int = 0) -> Iterator[list[Row]]:
         while rows := self._log.rows(after, CHUNK):
-            yield from rows
+            yield rows
             after = rows[-1][0]
+
+    def rows(self, after: int = 0) -> Iterator[Row]:
+        for rows in self.chunks(after):
+            yield from rows
 
     def events(self, after: int = 0) -> Iterator[tuple[int, Event]]:
         """Every position, with the events that are the router's own; others pass as they are counted."""
@@ -45,7 +50,7 @@ class History:
             yield position, decode(topic, state) if topic in _TOPICS else _NOTHING
 
     def replay(self, since: int = 1, until: int | None = None) -> Parity:
-        return Replay(self.rows, self._log.catalogue, since, until, self._strategies).run()
+        return Replay(self.chunks, self._log.catalogue, since, until, self._strategies).run()
 
     def explain(self, decision: str, near: int) -> Explanation:
         position, event = self._find(decision, near)

@@ -127,20 +127,24 @@ def _give(state: RouterState, event: AdviceGiven) -> None:
         traffic = state.traffic[event.arm] = Traffic()
     traffic.given += 1
     state.strategies[event.strategy] = state.strategies.get(event.strategy, 0) + 1
-    running = state.running.get(event.arm)
+    start(state, event.arm, event.decision, event.at, event.probed)
+
+
+def start(state: RouterState, arm: str, decision: str, at: float, probed: bool) -> None:
+    """A call begins: the part of an advice that later choices depend on."""
+    running = state.running.get(arm)
     if running is None:
-        running = state.running[event.arm] = Running()
-    began(running, run_key(event.decision), event.at)
-    if event.probed:
-        provider = state.arms[event.arm].provider if event.arm in state.arms else None
-        policy = state.policy.breaker
-        process = event.decision.split("-", 2)[1]
-        _move(
-            state,
-            event.at,
-            process,
-            probe_started(state.breakers, event.arm, provider, event.at, run_key(event.decision), policy=policy),
-        )
+        running = state.running[arm] = Running()
+    began(running, run_key(decision), at)
+    if probed:
+        start_probe(state, arm, decision, at)
+
+
+def start_probe(state: RouterState, arm: str, decision: str, at: float) -> None:
+    provider = state.arms[arm].provider if arm in state.arms else None
+    policy = state.policy.breaker
+    process = decision.split("-", 2)[1]
+    _move(state, at, process, probe_started(state.breakers, arm, provider, at, run_key(decision), policy=policy))
 
 
 def _record(state: RouterState, event: ResultRecorded) -> None:
@@ -159,12 +163,11 @@ def _record(state: RouterState, event: ResultRecorded) -> None:
             ended(running, key)
     arm = state.arms.get(event.arm)
     steps = arm.steps if arm is not None else ()
-    played = steps[event.step][0] if event.step < len(steps) else event.arm
     state.results += 1
     state.seen[event.task_type] = state.seen.get(event.task_type, 0) + 1
     truth = outcome.truth
     if before is None:
-        _observe(state, event, truth, played)
+        hear(state, event, truth)
     else:
         state.corrections += 1
         _count(state, event.arm, before, before.truth, -1)
@@ -184,8 +187,13 @@ def _open_run(state: RouterState, key: str) -> Run:
     return run
 
 
-def _observe(state: RouterState, event: ResultRecorded, truth: bool | None, played: str) -> None:
+def hear(state: RouterState, event: ResultRecorded, truth: bool | None) -> None:
     """Tails and breakers see each call once, whatever is later learned of its success."""
+    arm = state.arms.get(event.arm)
+    played = event.arm
+    if arm is not None and event.step < len(arm.steps):
+        played = arm.steps[event.step][0]
+        arm = state.arms.get(played)
     if event.latency_ms is not None and event.error != "caller":
         tail = state.tails.get(played)
         if tail is None:
@@ -196,7 +204,6 @@ def _observe(state: RouterState, event: ResultRecorded, truth: bool | None, play
         heard = state.heard[played] = state.heard.get(played, 0) + 1
         if heard % TAIL_EVERY == 0:
             _judge_tail(state, played, tail, event.at)
-    arm = state.arms.get(played)
     moves = record(
         state.breakers, played, arm.provider if arm is not None else None, event.at, truth, event.error,
         event.retry_after_s, policy=state.policy.breaker,
