@@ -28,7 +28,8 @@ class ChoicePolicy(msgspec.Struct, frozen=True):
     news: float = 0.2  # how far one compiled table may add to an arm's runs, as a share of them
     prior_runs: float = 15.0  # runs that an arm's prior is worth
     price_runs: float = 1.0  # runs that a stated price is worth
-    price_guess: float = 0.05  # an unknown price, as a share of what a success is worth
+    price_guess: float = 0.05  # an unknown price, as a share of what a success is worth ...
+    guess_runs: float = 0.5  # ... and the runs that this guess is worth
     price_doubt: float = 0.5  # standard deviation of one run's cost, as a share of the mean cost
     borrow_type_runs: float = 16.0  # runs that other task types can be worth
     borrow_repo_runs: float = 64.0  # runs that other repos of the same task type can be worth
@@ -46,8 +47,8 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 class Belief(msgspec.Struct, frozen=True):
-    """What is expected of an arm for one task. `runs` says how firmly (its prior's included), `paid` how well its cost
-    is known: 0 means not at all."""
+    """What is expected of an arm for one task. `runs` says how firmly, `paid` how well its cost is known; both include
+    what was assumed."""
 
     success: float
     runs: float
@@ -140,7 +141,7 @@ class Board:
 
     def _plain_belief(self, i: int, own: Tally, kind: Tally, total: Tally) -> Belief:
         arm, policy = self._all[i], self.policy
-        priced = policy.price_runs if arm.cost_usd > 0.0 else 0.0
+        priced = policy.price_runs if arm.cost_usd > 0.0 else policy.guess_runs
         cost = arm.cost_usd or policy.price_guess * self._value
         if total is _NOTHING:
             return Belief(arm.prior, policy.prior_runs, cost, priced, arm.time_s)

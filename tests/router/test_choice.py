@@ -177,7 +177,9 @@ def test_a_result_without_outcome_teaches_only_cost_and_time():
     learn(beliefs, "cheap", "code.fix", None, None, 0.4, 12.0)
     shown.refresh(beliefs)
     row = shown.beliefs[0]
-    assert (row.success, row.runs, row.cost, row.time) == (0.5, POLICY.prior_runs, 0.4, 12.0)
+    assert (row.success, row.runs, row.time) == (0.5, POLICY.prior_runs, 12.0)
+    guess, weight = POLICY.price_guess * POLICY.success_value_usd, POLICY.guess_runs
+    assert row.cost == (0.4 + weight * guess) / (1.0 + weight)
 
 
 def test_a_result_that_is_taken_back_leaves_no_trace_in_the_sums():
