@@ -3,7 +3,7 @@
 import json
 import math
 from hashlib import sha256
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 
@@ -17,8 +17,6 @@ SIMULATION = "https://control-plane.dev/policy-simulation/v1"
 EVALUATION = "https://control-plane.dev/policy-evaluation/v1"
 LARGEST = 1 << 20
 Risk = Literal["low", "medium", "high"]
-Digest = str
-R = TypeVar("R", "SimulationReport", "EvaluationReport")
 
 
 class Bound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,18 +82,27 @@ def sealed(report: Report, signer: Signer) -> bytes:
     return seal(statement(kind, msgspec.to_builtins(report), {report.policy: report.policy_hash}), signer)
 
 
-def digest_of(envelope: bytes) -> Digest:
+def digest_of(envelope: bytes) -> str:
     return sha256(envelope).hexdigest()
 
 
-def opened(envelope: bytes, predicate_type: str, report: type[R], keyring: Keyring) -> R:
+def opened(envelope: bytes, kind: str, keyring: Keyring) -> Report:
     """The report, once a key that signs this ledger now is seen to have signed it; nothing is parsed before that."""
-    if len(envelope) > LARGEST:
-        raise Unacceptable("malformed", f"{len(envelope):,} bytes; an artifact has {LARGEST:,} at most")
-    return _read(_payload(envelope, keyring), predicate_type, report)
+    return _read(_payload(envelope, keyring), *KINDS[kind])
+
+
+def kind_of(envelope: bytes, keyring: Keyring) -> str:
+    """Whether a signed artifact is a simulation or an evaluation."""
+    try:
+        named = json.loads(_payload(envelope, keyring))["predicateType"]
+        return next(kind for kind, (predicate_type, _) in KINDS.items() if predicate_type == named)
+    except (ValueError, LookupError, TypeError, RecursionError, StopIteration):
+        raise Unacceptable("other_kind", "it is neither a simulation nor an evaluation") from None
 
 
 def _payload(envelope: bytes, keyring: Keyring) -> bytes:
+    if len(envelope) > LARGEST:
+        raise Unacceptable("malformed", f"{len(envelope):,} bytes; an artifact has {LARGEST:,} at most")
     try:
         return open_envelope(envelope, keyring.current())
     except MalformedEnvelope as fault:
@@ -111,13 +118,13 @@ def _payload(envelope: bytes, keyring: Keyring) -> bytes:
         raise Unacceptable("revoked_key", "the key that signed it was rotated or revoked since") from None
 
 
-def _read(payload: bytes, predicate_type: str, report: type[R]) -> R:
+def _read(payload: bytes, predicate_type: str, report: type[SimulationReport] | type[EvaluationReport]) -> Report:
     try:
         body = json.loads(payload, object_pairs_hook=_once, parse_constant=_no_number)
         kind, predicate, subjects = body["predicateType"], body["predicate"], body["subject"]
         if body["_type"] != "https://in-toto.io/Statement/v1" or kind != predicate_type:
             raise Unacceptable("other_kind", f"it is a {str(kind)[:80]!r}")
-        found = msgspec.convert(predicate, report)
+        found: Report = msgspec.convert(predicate, report)
         named = {subject["name"]: subject["digest"]["sha256"] for subject in subjects}
     except (ValueError, LookupError, TypeError, RecursionError, msgspec.ValidationError) as fault:
         raise Unacceptable("malformed", f"not a report: {fault}") from None

@@ -6,7 +6,10 @@ from ..ledger.events import Event
 
 
 class FlagFlipped(Event, frozen=True, kw_only=True):
-    """A flag has this value from here on, below the environment and above the default; None takes the flip back."""
+    """A flag has this value from here on, below the environment and above the default; None takes the flip back.
+
+    `policy` and `simulation` say what carried a strict flip: the policy that asks for it, the digest of its artifact.
+    """
 
     TOPIC: ClassVar[str] = "flag.flipped"
     name: str
@@ -14,3 +17,5 @@ class FlagFlipped(Event, frozen=True, kw_only=True):
     actor: str
     reason: str
     envelope: str = ""
+    policy: str = ""
+    simulation: str = ""

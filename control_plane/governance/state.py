@@ -5,13 +5,13 @@ import msgspec
 from ..ledger.events import Event
 from .events import (
     ArtifactRecorded,
-    FlagFlipped,
     PolicyAdvanced,
     PolicyPaused,
     PolicyProposed,
     PolicyRefused,
     PolicyRolledBack,
 )
+from .flag_events import FlagFlipped
 
 STAGES = ("draft", "simulated", "evaluated", "shadow", "canary", "enforce")
 IN_FORCE = frozenset(("canary", "enforce"))

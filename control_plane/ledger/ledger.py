@@ -127,6 +127,10 @@ class Ledger:
     def size(self) -> int:
         return self._backend.size()
 
+    def version(self, stream: str) -> int:
+        """How many events a stream has; what `append` expects of it."""
+        return self._backend.stored_upto(stream)
+
     def checkpoint(self) -> tuple[str, Checkpoint]:
         """The signed note of the head, and what it says."""
         with self._backend.tree() as tree:
