@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -23,7 +24,8 @@ class Identity(msgspec.Struct, frozen=True):
     """`home.json`: which ledger this is, and the key under which it began."""
 
     format: int
-    ledger: str
+    # It becomes part of file names, the witness's among them.
+    ledger: Annotated[str, msgspec.Meta(pattern="^[0-9A-HJKMNP-TV-Z]{26}$")]
     root_key: str
 
     @property

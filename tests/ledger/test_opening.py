@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from control_plane.clock import Clock, VirtualClock
+from control_plane.clock import Clock, VirtualClock, new_id
 from control_plane.errors import (
     ControlPlaneError,
     ForeignHome,
@@ -276,7 +276,7 @@ def test_a_creation_that_died_is_taken_up_again(tmp_path: Path, after: str, monk
 
     if after == "keys":
         with pytest.raises(Died):
-            home.create("01ABC", dies)
+            home.create(new_id(Clock().now()), dies)
     else:
         with monkeypatch.context() as patched:
             patched.setattr(Home, "_write", write_but_not_home_json(Home._write))
@@ -344,3 +344,11 @@ def test_processes_that_race_to_make_a_home_all_get_the_same_and_can_write(tmp_p
         opened.check()
         assert opened.backend.size() == 41
         assert [row.topic for row in opened.backend.own_rows()] == ["ledger.created"]
+
+
+def test_a_home_whose_ledger_is_no_id_is_refused(tmp_path: Path):
+    create_home(Home(tmp_path / "home"), CATALOGUE, Clock())
+    path = tmp_path / "home" / "home.json"
+    path.write_text(path.read_text().replace('"ledger":"', '"ledger":"../../'))
+    with pytest.raises(ForeignHome, match=r"home\.json cannot be read"):
+        Home(tmp_path / "home").identity()
