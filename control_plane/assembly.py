@@ -1,20 +1,33 @@
 """The parts that an open plane is made of: the ledger, its folds, and the work that recurs."""
 
-from hashlib import blake2b
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from hashlib import blake2b, sha256
+from typing import Any
+
+import msgspec
 
 from .cadence import Poll
 from .clock import Clock
 from .declaring import secret_of
 from .flags import Flags
+from .governance.book import Book, brake
+from .governance.document import PolicyInvalid, from_canonical
+from .governance.live import LiveFlags
 from .governance.milestone_service import Milestones
+from .governance.projection import POLICIES
+from .governance.rules import in_force
 from .ledger.archive import archive_due, archive_prefix
+from .ledger.backend import Row
 from .ledger.journal import SEGMENT_BYTES, Journal
 from .ledger.ledger import Ledger
 from .ledger.opening import Opened
-from .projections.folding import Folder
+from .projections.folding import CHUNK, Folder
 from .projections.snapshots import Snapshots
 from .review.service import Review
 from .rooms import CATALOGUE, PROJECTIONS
+from .router.terms import Policy
 from .watching import ARCHIVE_EVERY, OTHERS_EVERY, SNAPSHOT_EVERY, TOLD_EVERY, WITNESS_EVERY, follow_others
 
 REVIEW_EVERY = 60.0
@@ -34,13 +47,69 @@ def open_ledger(opened: Opened, flags: Flags, clock: Clock) -> Ledger:
     )
 
 
-def fold(opened: Opened, ledger: Ledger) -> tuple[Folder, Snapshots]:
+class _Stored:
+    """What a folder reads before there is a ledger: how that is opened depends on flips that the log holds."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.catalogue, self._backend = opened.catalogue, opened.backend
+
+    def rows(self, after: int = 0, limit: int = CHUNK) -> list[Row]:
+        return self._backend.rows(after, limit)
+
+    def listen(self, listener: Callable[[Sequence[Row]], None]) -> None:
+        """Nobody commits here yet."""
+
+
+def fold(opened: Opened) -> tuple[Folder, Snapshots]:
     """The newest snapshot that fits, then what the log has beyond it."""
-    folder = Folder(ledger, PROJECTIONS)
+    folder = Folder(_Stored(opened), PROJECTIONS)
     snapshots = Snapshots(opened.home.snapshots, blake2b(secret_of(opened.home), person=b"snapshots").digest())
-    snapshots.load(folder, PROJECTIONS, ledger.root_at)
-    folder.follow()
+    snapshots.load(folder, PROJECTIONS, opened.root_at)
+    folder.catch_up()
     return folder, snapshots
+
+
+def live_flags(told: Flags | None, folder: Folder) -> LiveFlags:
+    return LiveFlags(told, os.environ, lambda: folder.state(POLICIES).flips)
+
+
+def book_of(opened: Opened, ledger: Ledger, folder: Folder, flags: LiveFlags) -> Book:
+    return Book(ledger, folder, opened.authority, flags.under)
+
+
+def policy_in_force(folder: Folder, flags: Flags) -> Policy | None:
+    """The router's policy of what is enforced, or for its share of the processes of a canary."""
+    state = folder.state(POLICIES)
+    seed = f"canary:{flags.replay_seed}" if flags.replay_seed else secrets.token_hex(8)
+    draw = int.from_bytes(sha256(seed.encode()).digest()[:8]) / 2**64
+    name = in_force(state, brake(flags), draw)
+    return router_policy(from_canonical(state.policies[name].document).router) if name is not None else None
+
+
+def router_policy(changes: dict[str, Any]) -> Policy:
+    """The router's policy with these changes to its defaults; a word that it does not know is refused."""
+    try:
+        policy = msgspec.convert(changes, Policy)
+    except msgspec.ValidationError as fault:
+        raise PolicyInvalid("[router] cannot be read", why=str(fault), cure="see docs/router-choice.md") from None
+    unknown = _unknown(changes, msgspec.to_builtins(policy))
+    if unknown:
+        raise PolicyInvalid(f"[router] has no {unknown}", cure="see docs/router-choice.md")
+    return policy
+
+
+def check_router(changes: dict[str, Any]) -> None:
+    router_policy(changes)
+
+
+def _unknown(given: dict[str, Any], known: dict[str, Any]) -> str:
+    for name, value in given.items():
+        if name not in known:
+            return name
+        inner = _unknown(value, known[name]) if isinstance(value, dict) and isinstance(known[name], dict) else ""
+        if inner:
+            return f"{name}.{inner}"
+    return ""
 
 
 def review_queue(ledger: Ledger, folder: Folder, flags: Flags) -> Review:

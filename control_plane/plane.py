@@ -10,14 +10,16 @@ import anyio.to_thread
 import msgspec
 
 from . import interpreter
-from .assembly import fold, open_ledger, polls, review_queue
+from .assembly import book_of, check_router, fold, live_flags, open_ledger, policy_in_force, polls, review_queue
 from .cadence import Entry
 from .clock import Clock
 from .declaring import declare, identity, surroundings
 from .errors import LedgerClosed
-from .flags import Flags, read_flags
+from .flags import Flags
+from .governance.live import LiveFlags
 from .learning.projection import LEARNING
 from .learning.service import Ingested, Learning
+from .learning.teaching import Taught
 from .ledger.ledger import Ledger
 from .ledger.opening import Opened, open_home
 from .projections.folding import Folder
@@ -39,8 +41,10 @@ from .watching import Watch
 
 if TYPE_CHECKING:
     from .evidence.service import EvidenceBook
+    from .governance.flips import Flips
     from .governance.milestone_service import Milestones
     from .governance.plugin_service import Supervisor
+    from .governance.service import Policies
 
 
 class ControlPlane:
@@ -54,12 +58,12 @@ class ControlPlane:
         snapshots: Snapshots,
         router: Router,
         watch: Watch,
-        flags: Flags,
+        flags: LiveFlags,
         *,
         example: bool,
         brisk: bool,
     ) -> None:
-        self.ledger, self.folder, self.flags = ledger, folder, flags
+        self.ledger, self.folder, self._flags = ledger, folder, flags
         self.example, self._brisk = example, brisk
         self._opened, self._snapshots, self._router, self._watch = opened, snapshots, router, watch
         self._closed = False
@@ -79,23 +83,27 @@ class ControlPlane:
         background: bool = True,
     ) -> "ControlPlane":
         """Open, or make, the control plane in `home`; `background=False` is for one command that ends at once."""
-        clock, flags = clock or Clock(), flags or read_flags(os.environ, {})
+        clock = clock or Clock()
         settings = read_settings(Path.cwd())
         arms, example = choose_arms(catalogue, settings)
-        policy = policy or (settings.policy if settings is not None else Policy())
-        policy = msgspec.structs.replace(policy, tail_slo=policy.tail_slo and flags.tail_slo)
         opened = open_home(home, state_dir, CATALOGUE, clock)
         ledger = None
         try:
             opened.check()
             opened.recover()
+            folder, snapshots = fold(opened)
+            live = live_flags(flags, folder)
+            flags = live.now()
             ledger = open_ledger(opened, flags, clock)
-            folder, snapshots = fold(opened, ledger)
+            folder.follow(ledger)
+            policy = policy or policy_in_force(folder, flags) or (settings.policy if settings is not None else Policy())
+            policy = msgspec.structs.replace(policy, tail_slo=policy.tail_slo and flags.tail_slo)
             declared = declare(ledger, folder.state(ROUTER), arms, policy, surroundings(flags), clock)
             router = Router(
                 folder.state(ROUTER), folder, ledger, arms, policy, clock,
                 identity(opened.home, flags, declared), strategies=strategies, bypass=flags.strategy_bypass,
                 invalidation=flags.learning_invalidation, capture=flags.replay_capture,
+                teacher=Taught(folder.state(LEARNING)),
             )  # fmt: skip
             ledger.listen(lambda _: router.announce())
             recurring = polls(opened, ledger, folder, snapshots, flags)
@@ -106,7 +114,7 @@ class ControlPlane:
         except BaseException:
             ledger.close() if ledger is not None else opened.close()
             raise
-        plane = cls(opened, ledger, folder, snapshots, router, watch, flags, example=example, brisk=brisk)
+        plane = cls(opened, ledger, folder, snapshots, router, watch, live, example=example, brisk=brisk)
         if flags.learning_signing_mode != folder.state(LEARNING).mode:
             plane.learning.declare_mode()
         return plane
@@ -175,17 +183,18 @@ class ControlPlane:
         """Decide it again as it was, and say why it came out so."""
         self.flush()
         self.folder.catch_up()
-        return History(self.ledger, self._router.strategies).explain(
-            decision_id, parse(decision_id, self._router.key).position
-        )
+        return self._history().explain(decision_id, parse(decision_id, self._router.key).position)
 
     def replay(self, since: int = 1, until: int | None = None) -> Parity:
         """Decide every recorded decision again from the log alone, and compare the paths; the share is recorded."""
         self.flush()
-        found = History(self.ledger, self._router.strategies).replay(since, until)
+        found = self._history().replay(since, until)
         at = self.ledger.clock.now()
         self.ledger.append("router", [ParityMeasured(at=at, decisions=found.decisions, matched=found.matched)])
         return found
+
+    def _history(self) -> History:
+        return History(self.ledger, self._router.strategies, Taught())
 
     def cadence(self) -> tuple[Entry, ...]:
         """Every recurring piece of work of this plane."""
@@ -195,6 +204,26 @@ class ControlPlane:
     def review(self) -> Review:
         """What waits for a person."""
         return review_queue(self.ledger, self.folder, self.flags)
+
+    @property
+    def flags(self) -> Flags:
+        """What every flag is worth now: the environment of the opening, above flips, above the defaults."""
+        return self._flags.now()
+
+    @cached_property
+    def policies(self) -> "Policies":
+        """Policies and their life, from draft to enforce and back."""
+        from .governance.service import Policies  # noqa: PLC0415 - a plane that only routes needs none of it
+
+        return Policies(book_of(self._opened, self.ledger, self.folder, self._flags), check_router)
+
+    @cached_property
+    def flips(self) -> "Flips":
+        """Flags that are flipped by an event while everything runs."""
+        from .governance.flips import Flips  # noqa: PLC0415 - as above
+
+        book = book_of(self._opened, self.ledger, self.folder, self._flags)
+        return Flips(book, self.policies.simulated)
 
     @cached_property
     def evidence(self) -> "EvidenceBook":

@@ -22,7 +22,8 @@ Risk = Literal["low", "medium", "high"]
 class Bound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a report speaks of: a revision of a policy, and the history that the ledger held up to a position.
 
-    `revision` is the active revision: the number of changes so far of what is in force.
+    `revision` is the active revision: the number of changes so far of what is in force; `catalogue` that of the arms
+    and of the router's own policy.
     """
 
     ledger: str
@@ -30,6 +31,7 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     policy_hash: str
     policy_revision: int
     revision: int
+    catalogue: int
     ledger_position: int
     ledger_root: str
     at: float

@@ -58,6 +58,7 @@ def _report(
         policy_hash=bound.policy_hash,
         policy_revision=bound.policy_revision,
         revision=bound.revision,
+        catalogue=bound.catalogue,
         ledger_position=bound.ledger_position,
         ledger_root=bound.ledger_root,
         at=bound.at,

@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ..flags import Flags, check_flip, read_flags
 from ..flags.reading import FIELDS, known
-from ..ledger.backend import Backend
-from ..ledger.events import Catalogue, Event
+from ..ledger.events import Event
 from . import rules
-from .book import STREAM, Book
+from .book import Book
 from .document import from_canonical
 from .events import PolicyRefused
 from .flag_events import FlagFlipped
@@ -111,20 +110,6 @@ def is_strict(name: str, value: str | None, flips: Mapping[str, str]) -> bool:
         return bool(before) and (not after or not set(after) <= set(before))
     order = STRICTNESS.get(name, (before, after))
     return name in STRICTNESS and after not in _WATCHES and order.index(after) > order.index(before)
-
-
-def stored_flips(backend: Backend, catalogue: Catalogue) -> dict[str, str]:
-    """The flips that a log holds, read before anything is folded; there are few events in that stream."""
-    flips: dict[str, str] = {}
-    for version in range(1, backend.stored_upto(STREAM) + 1):
-        row = backend.row_of(STREAM, version)
-        if row is not None and row.topic == FlagFlipped.TOPIC:
-            event = catalogue.decode(row.topic, row.state)
-            assert isinstance(event, FlagFlipped)
-            flips.pop(event.name, None)
-            if event.value is not None:
-                flips[event.name] = event.value
-    return flips
 
 
 def _flipped(name: str, value: str | None, flips: Mapping[str, str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from ..ledger.backend import Row
 from ..ledger.events import Catalogue
-from ..router.events import CatalogueDeclared, ResultRecorded
+from ..router.events import ResultRecorded
 from .artifacts import Bound
 from .document import Gates
 from .events import PolicyRolledBack
@@ -27,16 +27,14 @@ def aged(report: Bound, gates: Gates, now: float) -> Verdict | None:
 def overtaken(rows: Iterable[Row], catalogue: Catalogue, policy: str, gates: Gates) -> Verdict | None:
     """The first fact after the report's position that makes it stale; results may come, but not too many."""
     results = 0
-    for row in rows:
-        if row.topic == CatalogueDeclared.TOPIC:
-            return "stale_catalogue"
-        if row.topic == FlagFlipped.TOPIC:
+    for _, _, _, topic, stored in rows:
+        if topic == FlagFlipped.TOPIC:
             return "stale_flags"
-        if row.topic == PolicyRolledBack.TOPIC:
-            event = catalogue.decode(row.topic, row.state)
+        if topic == PolicyRolledBack.TOPIC:
+            event = catalogue.decode(topic, stored)
             if isinstance(event, PolicyRolledBack) and event.policy == policy:
                 return "stale_rolled_back"
-        results += row.topic == ResultRecorded.TOPIC
+        results += topic == ResultRecorded.TOPIC
         if results > gates.most_results:
             return "stale_history"
     return None

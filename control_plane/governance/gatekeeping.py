@@ -73,9 +73,8 @@ class Gatekeeper:
         return opened(envelope, kind, self._authority().keyring)
 
     def _check_bound(self, report: Report, gates: Gates, case: Case) -> None:
-        wrong = bound_elsewhere(
-            report, self._authority().origin, case.policy, case.standing, case.state.revision
-        ) or aged(report, gates, case.now)
+        origin = self._authority().origin
+        wrong = bound_elsewhere(report, origin, case.policy, case.state) or aged(report, gates, case.now)
         if wrong is not None:
             raise Unacceptable(wrong, f"it was made for {report.policy}, {report.ledger_position:,} events ago or so")
         head = self._ledger.size()

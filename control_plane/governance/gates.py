@@ -5,7 +5,7 @@ from typing import NamedTuple
 from . import verdicts
 from .artifacts import Bound, EvaluationReport, SimulationReport
 from .document import Gates
-from .state import Standing
+from .state import GovernanceState
 from .verdicts import Verdict
 
 
@@ -53,8 +53,9 @@ def judge_evaluation(report: EvaluationReport, gates: Gates) -> str:
     return verdicts.OK if report.low >= gates.minimum_delta else "eval_inconclusive"
 
 
-def bound_elsewhere(report: Bound, origin: str, name: str, standing: Standing, revision: int) -> Verdict | None:
+def bound_elsewhere(report: Bound, origin: str, name: str, state: GovernanceState) -> Verdict | None:
     """What the report speaks of, when that is not this policy as it stands now."""
+    standing = state.policies[name]
     if report.ledger != origin:
         return "other_ledger"
     if report.policy != name:
@@ -63,4 +64,6 @@ def bound_elsewhere(report: Bound, origin: str, name: str, standing: Standing, r
         return "other_hash"
     if report.policy_revision != standing.policy_revision:
         return "other_revision"
-    return "stale_active_revision" if report.revision != revision else None
+    if report.revision != state.revision:
+        return "stale_active_revision"
+    return "stale_catalogue" if report.catalogue != state.catalogue else None

@@ -126,6 +126,7 @@ class Policies:
             policy_hash=standing.policy_hash,
             policy_revision=standing.policy_revision,
             revision=state.revision,
+            catalogue=state.catalogue,
             ledger_position=position,
             ledger_root=self._book.ledger.root_at(position).hex(),
             at=self._book.now(),
@@ -162,7 +163,7 @@ class Policies:
         offers = {"simulation": simulation, "evaluation": evaluation}
         return {kind: self._gatekeeper.judge(kind, offer, case) for kind, offer in offers.items()}
 
-    def simulated(self, name: str, *, offer: Offer = None, state: GovernanceState) -> Judged:
+    def simulated(self, name: str, state: GovernanceState, offer: Offer) -> Judged:
         """What the simulation gate says of a policy on which something else shall stand."""
         case = Case(name, rules.standing_of(state, name), state, self._book.now())
         return self._gatekeeper.judge("simulation", offer, case)

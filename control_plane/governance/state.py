@@ -1,8 +1,11 @@
 """Where each policy stands and what is in force: a fold of what was decided about them."""
 
+from hashlib import sha256
+
 import msgspec
 
 from ..ledger.events import Event
+from ..router.events import CatalogueDeclared
 from .events import (
     ArtifactRecorded,
     PolicyAdvanced,
@@ -15,6 +18,8 @@ from .flag_events import FlagFlipped
 
 STAGES = ("draft", "simulated", "evaluated", "shadow", "canary", "enforce")
 IN_FORCE = frozenset(("canary", "enforce"))
+# Router policies that are remembered.
+ROUTED = 8
 # Artifacts of a policy that can still be named; older ones lie in the log alone.
 KEPT = 4
 
@@ -47,12 +52,18 @@ class GovernanceState(msgspec.Struct):
     enforced: list[str] = []
     # How often what is in force has changed so far.
     revision: int = 0
+    # How often arms and router policy have changed so far, as processes declared them.
+    catalogue: int = 0
+    arms: str = ""
+    routed: list[str] = []
     accepted: int = 0
     refusals: dict[str, int] = {}
 
 
 def fold(state: GovernanceState, event: Event) -> None:
     match event:
+        case CatalogueDeclared():
+            _declare(state, event)
         case PolicyProposed():
             _propose(state, event)
         case PolicyAdvanced():
@@ -70,10 +81,19 @@ def fold(state: GovernanceState, event: Event) -> None:
         case PolicyRefused():
             state.refusals[event.verdict] = state.refusals.get(event.verdict, 0) + 1
         case FlagFlipped():
-            if event.value is None:
-                state.flips.pop(event.name, None)
-            else:
-                state.flips[event.name] = event.value
+            others = {name: value for name, value in state.flips.items() if name != event.name}
+            # A new dict each time: who holds the old one may go on reading it.
+            state.flips = others if event.value is None else others | {event.name: event.value}
+
+
+def _declare(state: GovernanceState, event: CatalogueDeclared) -> None:
+    arms = sha256(msgspec.json.encode(event.arms, order="sorted")).hexdigest()
+    # While there is a canary, processes declare by turns its policy and the one beside it.
+    turns = any(standing.stage == "canary" for standing in state.policies.values())
+    known = state.routed if turns else state.routed[-1:]
+    state.catalogue += arms != state.arms or event.policy_hash not in known
+    state.arms = arms
+    state.routed = [*(held for held in state.routed if held != event.policy_hash), event.policy_hash][-ROUTED:]
 
 
 def _propose(state: GovernanceState, event: PolicyProposed) -> None:

@@ -52,8 +52,9 @@ class Folder:
         self._folds: dict[str, list[tuple[Callable[[Any, Event], None], Any]]] = {}
         self._bind()
 
-    def follow(self) -> None:
-        """Catch up with the log and stay in step with the commits of this process."""
+    def follow(self, source: Source | None = None) -> None:
+        """Catch up with the log, or with this source of the same log, and stay in step with its commits."""
+        self._source = source or self._source
         self._source.listen(self.on_commit)
         self.catch_up()
 
