@@ -106,7 +106,7 @@ def test_a_decision_id_outlives_a_rotation_of_the_signing_key(open_plane, tmp_pa
 
 def test_a_cadence_list_names_every_poll(open_plane):
     assert {entry.name for entry in open_plane().cadence()} == {
-        "follow-others", "witness", "snapshot", "archive", "review-age",
+        "follow-others", "witness", "snapshot", "archive", "review-age", "milestones",
     }  # fmt: skip
 
 
