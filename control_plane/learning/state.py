@@ -62,7 +62,7 @@ class LearningState(msgspec.Struct):
 def fold(state: LearningState, event: Event) -> None:
     if type(event) is AdviceGiven:
         if event.session is not None:
-            _follow(state, event.session, event.arm)
+            follow(state, event.session, event.arm)
         return
     state.version += 1
     _FOLDS[type(event)](state, event)
@@ -176,7 +176,7 @@ def _pin(state: LearningState, event: PatternPinned) -> None:
             pattern.core = event.core
 
 
-def _follow(state: LearningState, session: str, arm: str) -> None:
+def follow(state: LearningState, session: str, arm: str) -> None:
     sessions = state.sessions
     if session not in sessions and len(sessions) >= MOST_SESSIONS:
         del sessions[next(iter(sessions))]

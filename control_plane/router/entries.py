@@ -10,6 +10,7 @@ import msgspec
 from .board import variance
 from .choice import serves
 from .decision_id import pack_key
+from .lessons import NOTHING
 from .situation import Situation
 from .strategies import Choice, Strategy, sensible
 from .terms import Arm, PlanStep
@@ -49,8 +50,8 @@ class Entry:
     """One compiled choice; only its arms' advices are filled in later, when they are first drawn."""
 
     __slots__ = (
-        "bypassed", "choice", "compiled_at", "due", "edges", "epoch", "expires", "origin", "position", "prepared",
-        "probe", "risk", "seen", "situation", "strategy", "suggestions", "warnings",
+        "bypassed", "choice", "compiled_at", "due", "edges", "epoch", "expires", "filtered", "origin", "pause",
+        "position", "prepared", "probe", "risk", "seen", "situation", "strategy", "suggestions", "taught", "warnings",
     )  # fmt: skip
 
     def __init__(
@@ -67,9 +68,11 @@ class Entry:
         self.bypassed = bypassed
         # One decision finds out whether a cooled arm is well again; it is not drawn but sent.
         self.probe = None if situation.probe is None else self._worded(prepare_probe(situation, situation.probe))
-        self.warnings = tuple(f"{name}: {reason}" for name, reason in situation.filtered[:5])
-        self.suggestions: tuple[str, ...] = ()
-        self.risk = 0.0
+        self.filtered = tuple(f"{name}: {reason}" for name, reason in situation.filtered[:5])
+        lesson = situation.lesson
+        self.warnings = (*self.filtered, *lesson.warnings)
+        self.suggestions, self.risk, self.pause = lesson.suggestions, lesson.risk_score, lesson.should_pause
+        self.taught = lesson != NOTHING
 
     def prepare(self, at: int) -> Prepared:
         prepared = self.prepared[at] = self._worded(prepare(self.situation, self.strategy, self.choice, at))
@@ -192,7 +195,7 @@ def score_terms(situation: Situation, name: str) -> Terms | None:
     if name not in names:
         return None
     at = names.index(name)
-    belief, adjusted = situation.beliefs[at], situation.adjustments[at]
+    belief, parts = situation.beliefs[at], situation.adjustments[at]
     value = policy.success_value_usd * belief.success
     error = math.sqrt(variance(belief))
     seconds = policy.time_value_usd_per_s * belief.time
@@ -201,9 +204,12 @@ def score_terms(situation: Situation, name: str) -> Terms | None:
         sentences.append(f"cost ${belief.cost:.4f}")
     if seconds:
         sentences.append(f"time {belief.time:.1f} s worth ${seconds:.4f}")
-    if adjusted < 0.0:
-        sentences.append(f"slow tail worth ${-adjusted:.2f}")
-    elif adjusted > 0.0:
-        sentences.append(f"fitting strengths worth ${adjusted:.2f}")
+    if parts.tail:
+        sentences.append(f"slow tail worth ${-parts.tail:.2f}")
+    if parts.lessons:
+        sentences.append(f"learned against it worth ${-parts.lessons:.2f}")
+    if parts.strengths:
+        sentences.append(f"fitting strengths worth ${parts.strengths:.2f}")
+    adjusted = sum(parts)
     total = value - belief.cost - seconds + adjusted
     return Terms(belief.success, error, belief.runs, value, belief.cost, seconds, adjusted, total, tuple(sentences))

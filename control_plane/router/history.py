@@ -7,8 +7,10 @@ from ..errors import ControlPlaneError
 from ..ledger.backend import Row
 from ..ledger.events import Catalogue, Event
 from .decision_id import UnknownDecision
-from .events import EVENTS, AdviceGiven, CatalogueDeclared
+from .events import AdviceGiven, CatalogueDeclared
 from .explain import Explanation, explain
+from .lessons import NOBODY, Teacher
+from .projection import READS
 from .replay import Parity, Replay, again, point_of, recompile
 from .situation import Boards
 from .state import RouterState, fold
@@ -17,7 +19,7 @@ from .terms import Arms, Policy
 
 # Small enough that reading a long log hardly ever wakes the garbage collector.
 CHUNK = 512
-_TOPICS = frozenset(kind.TOPIC for kind in EVENTS)
+_TOPICS = frozenset(kind.TOPIC for kind in READS)
 
 
 class NotCaptured(ControlPlaneError):
@@ -31,7 +33,8 @@ class Log(Protocol):
 
 
 class History:
-    def __init__(self, log: Log, strategies: Sequence[Strategy] = STRATEGIES) -> None:
+    def __init__(self, log: Log, strategies: Sequence[Strategy] = STRATEGIES, teacher: Teacher = NOBODY) -> None:
+        self._teacher = teacher
         self._log, self._strategies = log, sorted(strategies, key=lambda strategy: -strategy.priority)
 
     def chunks(self, after: int = 0) -> Iterator[list[Row]]:
@@ -44,13 +47,13 @@ class History:
             yield from rows
 
     def events(self, after: int = 0) -> Iterator[tuple[int, Event]]:
-        """Every position, with the events that are the router's own; others pass as they are counted."""
-        decode = self._log.catalogue.decode
+        """Every position, with the events that a choice depends on; others pass as they are counted."""
+        decode, read = self._log.catalogue.decode, _TOPICS | self._teacher.reads
         for position, _, _, topic, state in self.rows(after):
-            yield position, decode(topic, state) if topic in _TOPICS else _NOTHING
+            yield position, decode(topic, state) if topic in read else _NOTHING
 
     def replay(self, since: int = 1, until: int | None = None) -> Parity:
-        return Replay(self.chunks, self._log.catalogue, since, until, self._strategies).run()
+        return Replay(self.chunks, self._log.catalogue, since, until, self._strategies, self._teacher).run()
 
     def explain(self, decision: str, near: int) -> Explanation:
         position, event = self._find(decision, near)
@@ -61,16 +64,18 @@ class History:
                 cure="switch it on; decisions from then on can be explained",
             )
         point = point_of(event)
-        state, declared = RouterState(), dict[str, tuple[Arms, Policy]]()
+        state, declared, teacher = RouterState(), dict[str, tuple[Arms, Policy]](), self._teacher.begin()
         for at, fact in self.events():
             if at > point.position:
                 break
             if isinstance(fact, CatalogueDeclared):
                 declared[fact.declared] = (Arms(fact.arms), fact.policy)
-            if isinstance(fact, EVENTS):
+            if fact.TOPIC in teacher.reads:
+                teacher.fold(fact)
+            if isinstance(fact, READS):
                 fold(state, fact)
         arms, policy = declared[point.declared]
-        entry = recompile(state, point, arms, policy, Boards(), self._strategies)
+        entry = recompile(state, point, arms, policy, Boards(), self._strategies, teacher)
         return explain(position, event, entry, again(entry, event.seed, event.probed), policy.hash)
 
     def _find(self, decision: str, near: int) -> tuple[int, AdviceGiven]:

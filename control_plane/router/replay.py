@@ -13,6 +13,7 @@ from ..ledger.events import Catalogue, Event, version_of
 from .choice import SLOTS
 from .entries import Entry, Origin, Prepared, decide, prepare
 from .events import AdviceGiven, CatalogueDeclared
+from .lessons import NOBODY, Teacher
 from .situation import Boards, Request, Situation, look
 from .state import READ, RouterState, fold, start
 from .strategies import STRATEGIES, Strategy
@@ -94,11 +95,12 @@ class Replay:
         since: int = 1,
         until: int | None = None,
         strategies: Sequence[Strategy] = STRATEGIES,
+        teacher: Teacher = NOBODY,
     ) -> None:
         self._log, self._decode = log, catalogue.decode
         self._since, self._until = since, MOST if until is None else until
         self._strategies = sorted(strategies, key=lambda strategy: -strategy.priority)
-        self._state = RouterState()
+        self._state, self._teacher = RouterState(), teacher.begin()
         self._boards = Boards()
         self._declared: dict[str, tuple[Arms, Policy]] = {}
         self._drawn: deque[Drawn] = deque()
@@ -120,8 +122,8 @@ class Replay:
                     drawn = self._drawn.popleft()
                     self._compare(position, head, drawn)
                     self._follow_advice(head, drawn)
-                elif topic in READ:
-                    self._follow(self._decode(topic, stored))
+                elif topic in READ or topic in self._teacher.reads:
+                    self._follow(topic, self._decode(topic, stored))
                 if position in due:
                     self._compile(position)
             self._passed(rows[-1][0])
@@ -129,12 +131,17 @@ class Replay:
     def _follow_advice(self, head: Head, drawn: Drawn) -> None:
         # Totals for people are left out: no choice depends on them.
         start(self._state, drawn.arm, head.decision, head.at, drawn.probed)
+        if head.session is not None:
+            self._teacher.advised(head.session, drawn.arm)
 
-    def _follow(self, event: Event) -> None:
+    def _follow(self, topic: str, event: Event) -> None:
         if isinstance(event, CatalogueDeclared):
             self._declared[event.declared] = (Arms(event.arms), event.policy)
         try:
-            fold(self._state, event)
+            if topic in self._teacher.reads:
+                self._teacher.fold(event)
+            if topic in READ:
+                fold(self._state, event)
         except (ControlPlaneError, ArithmeticError, LookupError, TypeError, ValueError):
             """The folds of the live process pass over it in the same way."""
 
@@ -174,7 +181,8 @@ class Replay:
     def _compile(self, position: int) -> None:
         for point, every in self._due.pop(position, {}).items():
             if point.declared in self._declared:
-                entry = recompile(self._state, point, *self._declared[point.declared], self._boards, self._strategies)
+                declared = self._declared[point.declared]
+                entry = recompile(self._state, point, *declared, self._boards, self._strategies, self._teacher)
                 for drawn in every:
                     drawn.entry = entry
                     drawn.first, drawn.end = leading_slots(entry, drawn)
@@ -238,9 +246,10 @@ def recompile(
     policy: Policy,
     boards: Boards,
     strategies: Sequence[Strategy] = STRATEGIES,
+    teacher: Teacher = NOBODY,
 ) -> Entry:
     """`strategies` by falling priority."""
-    situation = look(state, point.request, arms, policy, point.compiled_at, boards)
+    situation = look(state, point.request, arms, policy, point.compiled_at, boards, teacher)
     return decide(situation, strategies, Origin(point.position, "", point.declared), Quiet(), point.bypassed)
 
 

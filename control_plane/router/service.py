@@ -18,6 +18,7 @@ from .decision_id import seal
 from .entries import Entry, Origin, Prepared, decide
 from .events import AdviceGiven
 from .identity import Identity
+from .lessons import NOBODY, Teacher
 from .recent import Recent
 from .results import Results
 from .sessions import Sessions
@@ -64,11 +65,12 @@ class Router:
         bypass: bool = True,
         invalidation: bool = True,
         capture: bool = True,
+        teacher: Teacher = NOBODY,
     ) -> None:
         self._state, self._states = state, states
         # Where news about kept choices comes from: without invalidation there is none, and they only age.
         self._news = state if invalidation else RouterState()
-        self._capture = capture
+        self._capture, self._teacher = capture, teacher
         self._write, self._say = ledger.writer(AdviceGiven), ledger.record
         self._announced = state.moves
         self._arms, self._policy, self._policy_hash = arms, policy, policy.hash
@@ -121,7 +123,12 @@ class Router:
             prepared = entry.prepared[at] or entry.prepare(at)
         decision = seal(f"{prepared.head}{number:x}-{prepared.packed}", self.key)
         told = details(task)
-        tail = prepared.tail if told == NO_DETAILS else self._told(entry, prepared, told)
+        tail = prepared.tail
+        warnings, suggestions, risk, pause = entry.warnings, entry.suggestions, entry.risk, entry.pause
+        if told != NO_DETAILS:
+            tail = self._told(entry, prepared, told)
+            if entry.taught:
+                warnings, suggestions, risk, pause = self._taught(entry, task, now)
         self._write(event_bytes(now, decision, seed, tail, session))
         arm = prepared.arm
         self.results.expect(decision, arm.name, task.type, task.repo, session)
@@ -129,8 +136,8 @@ class Router:
             self._sessions.chose(session, arm.name, now)
         return Advice(
             decision, arm.name, prepared.model, arm.agent, prepared.strategy, prepared.plan, prepared.score,
-            prepared.confidence, prepared.chance, prepared.reasons, entry.warnings, entry.suggestions, entry.risk,
-            False, self._policy_hash, entry.position, seed, prepared.path_hash, cached,
+            prepared.confidence, prepared.chance, prepared.reasons, warnings, suggestions, risk,
+            pause, self._policy_hash, entry.position, seed, prepared.path_hash, cached,
         )  # fmt: skip
 
     def announce(self) -> None:
@@ -144,6 +151,14 @@ class Router:
         """A task that tells more than its request has its own event."""
         check_details(told)
         return entry.tail(prepared, told)
+
+    def _taught(self, entry: Entry, task: Task, now: float) -> tuple[tuple[str, ...], tuple[str, ...], float, bool]:
+        """What was learned of just this task: its error, its attempt, its tool."""
+        with self._states.still():
+            lesson = self._teacher.lesson(
+                task.type, now, repo=task.repo, error_type=task.error_type, attempt=task.attempt, tool=task.tool
+            )
+        return (*entry.filtered, *lesson.warnings), lesson.suggestions, lesson.risk_score, lesson.should_pause
 
     def _origin(self) -> Origin:
         return Origin(self._states.position, self._identity.process, self._identity.declared, self._capture)
@@ -163,7 +178,7 @@ class Router:
         check_task(task, self._arms)
         bypassed = self.care.bypassed(now)
         with self._states.still():
-            situation = look(self._state, request, self._arms, self._policy, now, self._boards)
+            situation = look(self._state, request, self._arms, self._policy, now, self._boards, self._teacher)
             entry = decide(situation, self.strategies, self._origin(), self.care, bypassed)
             entry.epoch = self._news.epoch
         if entry.bypassed:

@@ -1,5 +1,6 @@
 """What a choice is about: the request, the state it is made in, and which arms may be chosen at all."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from .board import Belief, Board, Candidate
 from .cascade import Step
 from .ejection import cooled, ejected, last_resort, probes
+from .lessons import NOBODY, Lesson, Teacher
 from .recent import Recent
 from .running import elapsed_ms
 from .state import RouterState
@@ -38,6 +40,17 @@ class Request(NamedTuple):
     size: int | None
 
 
+class Adjustment(NamedTuple):
+    """Dollars that an arm is worth more or less for reasons of its own."""
+
+    tail: float = 0.0
+    lessons: float = 0.0
+    strengths: float = 0.0
+
+
+NOTHING_TO_ADD = Adjustment()
+
+
 class Situation(msgspec.Struct, frozen=True):
     state: RouterState
     request: Request
@@ -52,7 +65,8 @@ class Situation(msgspec.Struct, frozen=True):
     board: Board
     beliefs: tuple[Belief, ...]
     utilities: tuple[float, ...]
-    adjustments: tuple[float, ...]
+    adjustments: tuple[Adjustment, ...]
+    lesson: Lesson
 
 
 class Boards:
@@ -70,7 +84,15 @@ class Boards:
         return board
 
 
-def look(state: RouterState, request: Request, arms: Arms, policy: Policy, now: float, boards: Boards) -> Situation:
+def look(
+    state: RouterState,
+    request: Request,
+    arms: Arms,
+    policy: Policy,
+    now: float,
+    boards: Boards,
+    teacher: Teacher = NOBODY,
+) -> Situation:
     """Filter the catalogue, and put what remains on a board."""
     filtered: list[tuple[str, str]] = []
     allowed = _fitting(request, arms, filtered)
@@ -92,6 +114,8 @@ def look(state: RouterState, request: Request, arms: Arms, policy: Policy, now: 
         board.refresh(state.beliefs)
     chosen = allowed or spared
     count = len(chosen)
+    lesson = teacher.lesson(request.task_type, now, repo=request.repo)
+    adjusted = _adjustments(penalties, lesson.arm_penalties, chosen, request, policy)
     return Situation(
         state,
         request,
@@ -106,7 +130,8 @@ def look(state: RouterState, request: Request, arms: Arms, policy: Policy, now: 
         board,
         tuple(board.beliefs[:count]),
         tuple(board.utilities[:count]),
-        _adjustments(penalties, chosen, request, policy),
+        adjusted,
+        lesson,
     )
 
 
@@ -143,22 +168,27 @@ def _slow(arm: Arm, penalties: dict[str, float]) -> bool:
 
 
 def _adjustments(
-    penalties: dict[str, float], chosen: tuple[Arm, ...], request: Request, policy: Policy
-) -> tuple[float, ...]:
-    if not penalties and not request.strengths:
-        return (0.0,) * len(chosen)
-    return tuple([adjustment(penalties, arm, request, policy) for arm in chosen])
+    penalties: dict[str, float],
+    lessons: Mapping[str, float],
+    chosen: tuple[Arm, ...],
+    request: Request,
+    policy: Policy,
+) -> tuple[Adjustment, ...]:
+    if not penalties and not lessons and not request.strengths:
+        return (NOTHING_TO_ADD,) * len(chosen)
+    return tuple([_adjustment(penalties, lessons, arm, request, policy) for arm in chosen])
 
 
-def adjustment(penalties: dict[str, float], arm: Arm, request: Request, policy: Policy) -> float:
-    """Dollars that a slow tail costs and fitting strengths add."""
-    dollars = 0.0
-    if penalties:
-        dollars -= max([penalties.get(name, 0.0) for name in _members(arm)]) * policy.success_value_usd
+def _adjustment(
+    penalties: dict[str, float], lessons: Mapping[str, float], arm: Arm, request: Request, policy: Policy
+) -> Adjustment:
+    """What a slow tail and bad experience cost, and what fitting strengths add."""
+    value, fitting = policy.success_value_usd, 0.0
+    tail = max([penalties.get(name, 0.0) for name in _members(arm)]) if penalties else 0.0
+    learned = max([lessons.get(name, 0.0) for name in _members(arm)]) if lessons else 0.0
     if request.strengths:
-        fitting = sum(strength in arm.strengths for strength in request.strengths)
-        dollars += policy.strength_bonus * policy.success_value_usd * fitting / len(request.strengths)
-    return dollars
+        fitting = sum(strength in arm.strengths for strength in request.strengths) / len(request.strengths)
+    return Adjustment(-tail * value, -learned * value, policy.strength_bonus * value * fitting)
 
 
 def _penalties(state: RouterState, now: float) -> dict[str, float]:

@@ -5,9 +5,11 @@ from typing import Any
 
 import msgspec
 
+from ..learning.events import AdviceInvalidated
 from ..ledger.events import Event
 from .breakers import Transition
 from .cascade import Step, StepResult, learn_cascade
+from .choice import MOST_NEWS
 from .ejection import Breakers, probe_started, record
 from .events import (
     AdviceGiven,
@@ -293,6 +295,14 @@ def _measured(state: RouterState, event: ParityMeasured) -> None:
     state.parity = event
 
 
+def _taught(state: RouterState, event: AdviceInvalidated) -> None:
+    """What is kept for these task types is as stale as if many results had come."""
+    if not event.task_types:
+        state.epoch += 1
+    for task_type in event.task_types:
+        state.seen[task_type] = state.seen.get(task_type, 0) + MOST_NEWS
+
+
 def _pass(state: RouterState, event: Event) -> None:
     """Said aloud for people; the state follows from the results."""
 
@@ -305,6 +315,7 @@ _FOLDS: dict[type[Event], Callable[[RouterState, Any], None]] = {
     StrategyFailed: _strategy_turned,
     StrategyRecovered: _strategy_turned,
     ParityMeasured: _measured,
+    AdviceInvalidated: _taught,
 }
 # What a fold must read to come to the same state.
 READ = frozenset(kind.TOPIC for kind, do in _FOLDS.items() if do is not _pass)

@@ -66,7 +66,11 @@ def learned(situation: Situation) -> Choice | None:
         return None
     request = situation.request
     table = compile_table(
-        situation.board, situation.state.beliefs, request.incumbent, request.in_tool_loop, situation.adjustments
+        situation.board,
+        situation.state.beliefs,
+        request.incumbent,
+        request.in_tool_loop,
+        [sum(parts) for parts in situation.adjustments],
     )
     names = situation.board.names
     return Choice(tuple([names[i] for i in table.arms]), table.edges, table.chances, "")
@@ -121,7 +125,7 @@ def _surest(situation: Situation, why: str) -> Choice | None:
     """The highest lower bound: value less one standard error."""
     board, value = situation.board, situation.policy.success_value_usd
     bounds = [
-        utility + extra - value * math.sqrt(variance(belief))
+        utility + sum(extra) - value * math.sqrt(variance(belief))
         for utility, extra, belief in zip(situation.utilities, situation.adjustments, situation.beliefs, strict=True)
     ]
     return Choice.only(board.names[bounds.index(max(bounds))], why)
@@ -130,7 +134,7 @@ def _surest(situation: Situation, why: str) -> Choice | None:
 def _best(situation: Situation, names: Sequence[str]) -> str | None:
     board = situation.board
     rated = {
-        name: utility + extra
+        name: utility + sum(extra)
         for name, utility, extra in zip(board.names, situation.utilities, situation.adjustments, strict=True)
     }
     known = [name for name in names if name in rated]
