@@ -3,11 +3,14 @@
 import json
 import shlex
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
 from control_plane.cli import command
+from control_plane.learning.keys import read_private
+from control_plane.learning.signing import sign
 from control_plane.ledger.home import Home
 from control_plane.ledger.keys import create_key
 from tests.cli.conftest import Run
@@ -22,11 +25,23 @@ def desk(home: Home) -> Path:
     other = create_key(Path("other-host.key"), home.identity().origin).verifier
     Path("other-host.pub").write_text(str(other))
     Path("control-plane.toml").write_text('[[arms]]\nname = "acme/one"\n[[arms]]\nname = "acme/two"\n')
+    agents_key(home)
     return Path.cwd()
+
+
+def agents_key(home: Home) -> None:
+    """An agent's key, a record that it would sign, and one that it has signed."""
+    key = create_key(Path("agent.key"), home.identity().origin).verifier
+    Path("agent.pub").write_text(str(key))
+    predicate = {"kind": "outcome", "task_type": "code.fix", "trace_id": "trace-1", "ts": time.time(), "success": True}
+    Path("predicate.json").write_text(json.dumps(predicate))
+    Path("records.jsonl").write_bytes(sign(predicate, read_private(Path("agent.key").read_bytes())) + b"\n")
 
 
 # What must have happened before an example makes sense.
 BEFORE = {
+    "learn ingest": "control-plane learn key add reviewer agent.pub",
+    "learn key revoke": "control-plane learn key add reviewer agent.pub",
     "ledger revoke-key": "control-plane ledger key admit other-host.pub",
     "review resolve": "control-plane review add guard --id r-17",
     "review feedback": "control-plane review add guard --id r-17\ncontrol-plane review resolve r-17 --approve",
