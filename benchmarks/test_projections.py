@@ -80,6 +80,7 @@ def opening(path: Path) -> tuple[float, float, int]:
     return done - begun, done - ready, folder.position
 
 
+@pytest.mark.requirement("LEDGER-132", "LEDGER-133", "LEDGER-134")
 def test_a_million_events_fold_and_open_in_time(home: Path, record_property) -> None:
     whole, folding, position = opening(home)
     quick, _, again = opening(home)

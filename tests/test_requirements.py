@@ -96,11 +96,13 @@ FAULTS = {
 }
 
 
+@pytest.mark.requirement("LEDGER-11")
 def test_manifest_and_markers_agree() -> None:
     places = load_markers()
     assert [(problem, places.get(problem.split(":")[0])) for problem in problems(load_manifest(), places)] == []
 
 
+@pytest.mark.requirement("LEDGER-12")
 @pytest.mark.parametrize(("manifest", "markers", "expected"), FAULTS.values(), ids=FAULTS)
 def test_planted_fault_is_named(manifest: Manifest, markers: set[str], expected: str) -> None:
     assert [problem.startswith(expected) for problem in problems(manifest, markers)] == [True]
@@ -113,6 +115,7 @@ def test_markers_are_read_where_pytest_applies_them() -> None:
     assert marked_ids(source) == {"A-1", "A-2", "A-3", "NAME"}
 
 
+@pytest.mark.requirement("LEDGER-13")
 def test_counts_tell_shown_from_open() -> None:
     assert counts([SHOWN, OPEN, OPEN]) == (1, 2)
     assert problems([SHOWN, OPEN], {"LEDGER-01"}) == []

@@ -81,7 +81,7 @@ def checked_head(opened: Opened) -> Checkpoint:
     return head
 
 
-@pytest.mark.requirement("LEDGER-29", "LEDGER-30")
+@pytest.mark.requirement("LEDGER-29", "LEDGER-30", "LEDGER-98")
 def test_positions_are_contiguous_and_every_commit_signs_one_head(opened: Opened) -> None:
     sizes = []
     for first, count in ((1, 1), (2, 255), (257, 1), (258, 700), (958, 1)):
