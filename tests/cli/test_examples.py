@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from control_plane.cli import command
+from control_plane.evidence import write
 from control_plane.learning.keys import read_private
 from control_plane.learning.signing import sign
 from control_plane.ledger.home import Home
 from control_plane.ledger.keys import create_key
 from tests.cli.conftest import Run
+from tests.evidence.samples import sample
 
 EXAMPLES = [(entry.name, example) for entry in command.load(()) for example in entry.examples]
 
@@ -25,6 +27,7 @@ def desk(home: Home) -> Path:
     other = create_key(Path("other-host.key"), home.identity().origin).verifier
     Path("other-host.pub").write_text(str(other))
     Path("control-plane.toml").write_text('[[arms]]\nname = "acme/one"\n[[arms]]\nname = "acme/two"\n')
+    write(sample(at=time.time()), Path(".opencode/metrics"))
     agents_key(home)
     return Path.cwd()
 
@@ -40,9 +43,10 @@ def agents_key(home: Home) -> None:
 
 # What must have happened before an example makes sense.
 BEFORE = {
+    "evidence verify": "control-plane evidence record .opencode/metrics",
+    "ledger revoke-key": "control-plane ledger key admit other-host.pub",
     "learn ingest": "control-plane learn key add reviewer agent.pub",
     "learn key revoke": "control-plane learn key add reviewer agent.pub",
-    "ledger revoke-key": "control-plane ledger key admit other-host.pub",
     "review resolve": "control-plane review add guard --id r-17",
     "review feedback": "control-plane review add guard --id r-17\ncontrol-plane review resolve r-17 --approve",
 }
