@@ -4,8 +4,14 @@ import argparse
 import contextlib
 from collections.abc import Iterator
 
+from ..assembly import fold
+from ..clock import Clock
+from ..governance.projection import POLICIES
+from ..ledger.opening import Opened
 from ..plane import ControlPlane
+from ..rooms import CATALOGUE
 from ..router.catalogue import EXAMPLE
+from .homes import named_home
 from .printing import Output
 
 
@@ -15,3 +21,10 @@ def deciding(arguments: argparse.Namespace, out: Output) -> Iterator[ControlPlan
         if plane.example:
             out.say(f"note: {EXAMPLE}")
         yield plane
+
+
+def flips_of(arguments: argparse.Namespace) -> dict[str, str]:
+    """The flips that this home's log holds; nothing is written."""
+    with contextlib.closing(Opened(named_home(arguments), CATALOGUE, Clock(), signing=False)) as opened:
+        folder, _ = fold(opened)
+        return folder.state(POLICIES).flips

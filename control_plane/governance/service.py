@@ -9,6 +9,7 @@ from ..ledger.events import Event
 from . import rules
 from .artifacts import (
     Bound,
+    EvaluationReport,
     Report,
     Unacceptable,
     digest_of,
@@ -17,6 +18,7 @@ from .artifacts import (
 )
 from .book import Book, brake
 from .document import PolicyDocument, from_canonical, read_policy
+from .evaluation import evaluate
 from .events import ArtifactRecorded, PolicyPaused, PolicyRefused
 from .gatekeeping import Case, Gatekeeper, Offer
 from .gates import Judged
@@ -135,6 +137,13 @@ class Policies:
     def sealed(self, report: Report) -> bytes:
         """The report under this host's key."""
         return sealed(report, self._book.authority().signer)
+
+    def evaluate(
+        self, name: str, candidate: Sequence[float], baseline: Sequence[float]
+    ) -> tuple[EvaluationReport, bytes]:
+        """How much better the candidate scored, bound to what there is now, and that under this host's key."""
+        report = evaluate(self.bound(name), candidate, baseline, self.document(name).gates)
+        return report, self.sealed(report)
 
     def record(self, envelope: bytes) -> str:
         """Keep an artifact, under its digest, for the steps to come; what is no artifact is refused with its reason."""

@@ -29,6 +29,8 @@ def desk(home: Home) -> Path:
     Path("control-plane.toml").write_text('[[arms]]\nname = "acme/one"\n[[arms]]\nname = "acme/two"\n')
     write(sample(at=time.time()), Path(".opencode/metrics"))
     agents_key(home)
+    Path("careful.toml").write_text('name = "careful"\n[router]\nsuccess_value_usd = 5.0\n')
+    Path("scores.json").write_text(json.dumps({"candidate": [1.0] * 20, "baseline": [0.5] * 20}))
     return Path.cwd()
 
 
@@ -41,6 +43,8 @@ def agents_key(home: Home) -> None:
     Path("records.jsonl").write_bytes(sign(predicate, read_private(Path("agent.key").read_bytes())) + b"\n")
 
 
+PROPOSED = "control-plane policy propose careful.toml --actor ann --reason tried"
+GATES_OFF = "control-plane flags flip OPENCODE_SIM_GATE false --actor ann --reason tried"
 # What must have happened before an example makes sense.
 BEFORE = {
     "evidence verify": "control-plane evidence record .opencode/metrics",
@@ -48,6 +52,10 @@ BEFORE = {
     "learn ingest": "control-plane learn key add reviewer agent.pub",
     "learn key revoke": "control-plane learn key add reviewer agent.pub",
     "review resolve": "control-plane review add guard --id r-17",
+    "policy show": PROPOSED,
+    "policy evaluate": PROPOSED,
+    "policy advance": f"{PROPOSED}\n{GATES_OFF}",
+    "policy rollback": f"{PROPOSED}\n{GATES_OFF}\ncontrol-plane policy advance careful --actor ann --reason tried",
     "review feedback": "control-plane review add guard --id r-17\ncontrol-plane review resolve r-17 --approve",
 }
 

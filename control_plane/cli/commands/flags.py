@@ -4,15 +4,17 @@ import argparse
 import os
 from typing import Any
 
+from ...errors import ControlPlaneError
 from ..command import argument, command
 from ..printing import Output, pairs, table
 
 
 @command("flags list", "every flag with its value and where that comes from", "control-plane flags list")
-def flags_list(_: argparse.Namespace, out: Output) -> int:
+def flags_list(arguments: argparse.Namespace, out: Output) -> int:
     from ...flags.reading import FIELDS, explain
 
-    found = [explain(name, os.environ, {}) for name in FIELDS]
+    flips = _flips(arguments, out)
+    found = [explain(name, os.environ, flips) for name in FIELDS]
     rows = [(flag.name, flag.value, flag.source, flag.item or "–") for flag in found]
     out.answer([flag._asdict() for flag in found], table(("flag", "value", "from", "item"), rows))
     return 0
@@ -27,6 +29,22 @@ def flags_list(_: argparse.Namespace, out: Output) -> int:
 def flags_explain(arguments: argparse.Namespace, out: Output) -> int:
     from ...flags import explain
 
-    facts: dict[str, Any] = explain(arguments.name, os.environ, {})._asdict()
+    facts: dict[str, Any] = explain(arguments.name, os.environ, _flips(arguments, out))._asdict()
     out.answer(facts, pairs([(name.replace("_", " "), str(value)) for name, value in facts.items() if value != ""]))
     return 0
+
+
+def _flips(arguments: argparse.Namespace, out: Output) -> dict[str, str]:
+    """The flips that the home holds, when there is one that can be read."""
+    from ..faults import warn
+    from ..homes import named_home
+
+    try:
+        if not named_home(arguments).exists():
+            return {}
+        from ..planes import flips_of
+
+        return flips_of(arguments)
+    except ControlPlaneError as fault:
+        warn("flips could not be read", fault, out)
+        return {}
