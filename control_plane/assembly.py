@@ -23,14 +23,17 @@ from .ledger.backend import Row
 from .ledger.journal import SEGMENT_BYTES, Journal
 from .ledger.ledger import Ledger
 from .ledger.opening import Opened
+from .memory.projection import INDEXED, changes
+from .memory.service import Memory
 from .projections.folding import CHUNK, Folder
+from .projections.search import TextIndex
 from .projections.snapshots import Snapshots
 from .review.service import Review
 from .rooms import CATALOGUE, PROJECTIONS
 from .router.terms import Policy
 from .watching import ARCHIVE_EVERY, OTHERS_EVERY, SNAPSHOT_EVERY, TOLD_EVERY, WITNESS_EVERY, follow_others
 
-REVIEW_EVERY = 60.0
+REVIEW_EVERY, MEMORY_EVERY, QUALITY_EVERY = 60.0, 30.0, 3600.0
 MILESTONES_EVERY = 1.0
 
 
@@ -112,13 +115,24 @@ def _unknown(given: dict[str, Any], known: dict[str, Any]) -> str:
     return ""
 
 
-def review_queue(ledger: Ledger, folder: Folder, flags: Flags) -> Review:
-    return Review(ledger, folder, slo=flags.review_slo)
+def review_queue(ledger: Ledger, folder: Folder, flags: Callable[[], Flags]) -> Review:
+    return Review(ledger, folder, slo=lambda: flags().review_slo)
 
 
-def polls(opened: Opened, ledger: Ledger, folder: Folder, snapshots: Snapshots, flags: Flags) -> tuple[Poll, ...]:
-    archive_at = flags.archive_at_mb << 20
+def memory_of(opened: Opened, ledger: Ledger, folder: Folder, flags: Callable[[], Flags]) -> Memory:
+    def index() -> TextIndex:
+        home = opened.home
+        return TextIndex(home.memory, home.identity().ledger, catalogue=CATALOGUE, changes=changes, reads=INDEXED)
+
+    return Memory(ledger, folder, index, metrics=lambda: flags().retrieval_metrics)
+
+
+def polls(
+    opened: Opened, ledger: Ledger, folder: Folder, snapshots: Snapshots, flags: Callable[[], Flags]
+) -> tuple[Poll, ...]:
+    archive_at = flags().archive_at_mb << 20
     review = review_queue(ledger, folder, flags)
+    memory = memory_of(opened, ledger, folder, flags)
 
     def follow() -> None:
         follow_others(ledger.changed, folder.catch_up)
@@ -144,5 +158,7 @@ def polls(opened: Opened, ledger: Ledger, folder: Folder, snapshots: Snapshots, 
         Poll(name="snapshot", owner="projections", interval=SNAPSHOT_EVERY, run=keep, threaded=True),
         Poll(name="archive", owner="ledger", interval=ARCHIVE_EVERY, run=make_room, threaded=True),
         Poll(name="review-age", owner="review", interval=REVIEW_EVERY, run=review.watch, threaded=True),
+        Poll(name="memory-index", owner="memory", interval=MEMORY_EVERY, run=memory.follow, threaded=True),
+        Poll(name="memory-quality", owner="memory", interval=QUALITY_EVERY, run=memory.track, threaded=True),
         Poll(name="milestones", owner="governance", interval=MILESTONES_EVERY, run=heed, threaded=True),
     )

@@ -10,7 +10,17 @@ import anyio.to_thread
 import msgspec
 
 from . import interpreter
-from .assembly import book_of, check_router, fold, live_flags, open_ledger, policy_in_force, polls, review_queue
+from .assembly import (
+    book_of,
+    check_router,
+    fold,
+    live_flags,
+    memory_of,
+    open_ledger,
+    policy_in_force,
+    polls,
+    review_queue,
+)
 from .cadence import Entry
 from .clock import Clock
 from .declaring import declare, identity, surroundings
@@ -22,6 +32,7 @@ from .learning.service import Ingested, Learning
 from .learning.teaching import Taught
 from .ledger.ledger import Ledger
 from .ledger.opening import Opened, open_home
+from .memory.service import Memory
 from .projections.folding import Folder
 from .projections.snapshots import Snapshots
 from .review.service import Review
@@ -106,7 +117,7 @@ class ControlPlane:
                 teacher=Taught(folder.state(LEARNING)),
             )  # fmt: skip
             ledger.listen(lambda _: router.announce())
-            recurring = polls(opened, ledger, folder, snapshots, flags)
+            recurring = polls(opened, ledger, folder, snapshots, live.now)
             watch = Watch(clock, recurring, coordinated=flags.cadence_coordination)
             if background:
                 watch.start()
@@ -203,7 +214,12 @@ class ControlPlane:
     @cached_property
     def review(self) -> Review:
         """What waits for a person."""
-        return review_queue(self.ledger, self.folder, self.flags)
+        return review_queue(self.ledger, self.folder, lambda: self.flags)
+
+    @cached_property
+    def memory(self) -> Memory:
+        """What somebody asked to keep."""
+        return memory_of(self._opened, self.ledger, self.folder, lambda: self.flags)
 
     @property
     def flags(self) -> Flags:

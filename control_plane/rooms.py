@@ -11,6 +11,8 @@ from .learning import events as learning_events
 from .learning.projection import LEARNING
 from .ledger import facts
 from .ledger.events import Catalogue
+from .memory import events as memory_events
+from .memory.projection import MEMORY
 from .review import events as review_events
 from .review.projection import REVIEW
 from .router import events as router_events
@@ -22,10 +24,11 @@ CATALOGUE = Catalogue(
         *router_events.EVENTS,
         *learning_events.EVENTS,
         *review_events.EVENTS,
+        *memory_events.EVENTS,
         *policy_events.EVENTS,
         *evidence_events.EVENTS,
         *milestone_events.EVENTS,
         *plugin_events.EVENTS,
     ]
 )
-PROJECTIONS = (ROUTER, REVIEW, POLICIES, EVIDENCE, MILESTONE, PLUGINS, LEARNING)
+PROJECTIONS = (ROUTER, REVIEW, MEMORY, POLICIES, EVIDENCE, MILESTONE, PLUGINS, LEARNING)

@@ -48,6 +48,7 @@ class Home:
         self.root, self.address = root, address
         self.database = root / "ledger.db"
         self.views = root / "views.db"
+        self.memory = root / "memory.db"
         self.snapshots = root / "snapshots"
         self.journal = root / "journal"
         self.damaged = root / "journal-damaged"

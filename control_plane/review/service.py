@@ -51,7 +51,9 @@ class Status(msgspec.Struct, frozen=True):
 
 
 class Review:
-    def __init__(self, ledger: Ledger, folder: Folder, *, slo: bool, target_hours: float = TARGET_HOURS) -> None:
+    def __init__(
+        self, ledger: Ledger, folder: Folder, *, slo: Callable[[], bool], target_hours: float = TARGET_HOURS
+    ) -> None:
         self._ledger, self._folder, self._clock = ledger, folder, ledger.clock
         self._slo, self._target = slo, target_hours
 
@@ -97,7 +99,7 @@ class Review:
 
         def decide(queue: Queue) -> tuple[int, list[Event]]:
             now = self._clock.now()
-            alerts = rules.watch_ages(queue, self._target, now) if self._slo else []
+            alerts = rules.watch_ages(queue, self._target, now) if self._slo() else []
             return queue.watched, [*alerts, *rules.report_week(queue, now)]
 
         with self._folder.still():
@@ -116,7 +118,7 @@ class Review:
                 by_status=counts,
                 slo=age_slo(queue, self._target, now),
                 throughput=throughput(queue, self._target, now),
-                alerting=self._slo,
+                alerting=self._slo(),
                 alerted=queue.alerted,
                 sample=tuple(self._pending(now)[:SAMPLE]),
             )

@@ -51,6 +51,7 @@ BEFORE = {
     "ledger revoke-key": "control-plane ledger key admit other-host.pub",
     "learn ingest": "control-plane learn key add reviewer agent.pub",
     "learn key revoke": "control-plane learn key add reviewer agent.pub",
+    "memory forget": "control-plane memory add 'The staging database is rebuilt every night'",
     "review resolve": "control-plane review add guard --id r-17",
     "policy show": PROPOSED,
     "policy evaluate": PROPOSED,

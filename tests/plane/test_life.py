@@ -36,7 +36,7 @@ def test_what_another_process_commits_is_folded_here(open_plane, tmp_path: Path)
 def test_every_recurring_work_of_a_plane_is_one_schedulers(open_plane):
     plane = open_plane(background=True)
     assert isinstance(plane._watch._cadence, Cadence)
-    assert {entry.owner for entry in plane.cadence()} == {"ledger", "projections"}
+    assert {entry.owner for entry in plane.cadence()} == {"ledger", "projections", "review", "memory", "governance"}
     names = {thread.name for thread in threading.enumerate()}
     assert {"control-plane-watch", "control-plane-committer"} <= names
     plane.close()
@@ -107,6 +107,7 @@ def test_a_decision_id_outlives_a_rotation_of_the_signing_key(open_plane, tmp_pa
 def test_a_cadence_list_names_every_poll(open_plane):
     assert {entry.name for entry in open_plane().cadence()} == {
         "follow-others", "witness", "snapshot", "archive", "review-age", "milestones",
+        "memory-index", "memory-quality",
     }  # fmt: skip
 
 
