@@ -28,6 +28,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     arms: tuple[Arm, ...] = ()
     policy: Policy = Policy()
     example: bool = False
+    # Read by the governance suite, not by the router.
+    fallback_policy: dict[str, Any] = {}
+    plugin_lifecycle: dict[str, Any] = {}
+    telemetry_fidelity: dict[str, Any] = {}
 
 
 def read_settings(folder: Path) -> Settings | None:
