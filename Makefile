@@ -14,21 +14,26 @@ TIME_LIMIT := 660
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help advise test lint cover long bench proofs prove pages lock clean
+.PHONY: help advise test lint governance cover long bench proofs prove pages lock clean
 
 help: ## Say what there is to make.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 advise: $(VENV)/ready ## Install into .venv, open an embedded store, give a first piece of advice.
 	$(BIN)/python -m control_plane advise --task-type code.fix
 
-test: lint cover ## Everything that has to hold, in at most 12 minutes; CI runs exactly this.
+test: lint governance cover ## Everything that has to hold, in at most 12 minutes; CI runs exactly this.
 
 lint: $(VENV)/ready-for-tests ## Style, types, floors.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+governance: $(VENV)/ready ## The three validators on this repository.
+	$(BIN)/python scripts/governance/validate_control_plane_schema.py
+	$(BIN)/python scripts/governance/validate_fallback_consistency.py
+	$(BIN)/python scripts/governance/validate_plugin_compatibility.py
 
 cover: $(VENV)/ready-for-tests ## The tests, with the branches that they reach.
 	$(BIN)/coverage erase
