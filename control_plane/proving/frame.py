@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,10 @@ from typing import Any
 import msgspec
 
 from ..errors import ControlPlaneError
-from ..evidence import METRICS, Criterion, Evidence, Governance, Metrics, Rollback, check, make_folder, snapshot, write
+from ..evidence import METRICS, Criterion, Evidence, Metrics, Rollback, check, make_folder, snapshot, write
+from ..flags import read_flags
+from ..plane import ControlPlane
+from .governance import suite_result
 
 # Parts that a proof plays in processes of its own: name, then what it was told.
 Plays = Mapping[str, Callable[[dict[str, Any]], None]]
@@ -48,11 +52,17 @@ def run_proof(
         help="the short form: fewer repetitions, and wall-clock numbers at the seed's bars",
     )
     parser.add_argument("--metrics", type=Path, default=METRICS, help="where the evidence goes")
+    parser.add_argument("--home", help="the control plane whose key signs the evidence and whose log records it")
     options = parser.parse_args(arguments)
+    if item == "M0" and not read_flags(os.environ, {}).milestone_m0:
+        sys.stderr.write("OPENCODE_MILESTONE_M0=false: no baseline is taken\n")
+        return 0
     command = f"python {script}" + (" --quick" if options.quick else "")
     try:
         make_folder(options.metrics)
         path, evidence = keep(item, command, prove(options.quick), options.metrics)
+        if options.home:
+            record(path, options.home)
     except ControlPlaneError as fault:
         sys.stderr.write(f"{fault}\n")
         return 2
@@ -70,6 +80,13 @@ def keep(item: str, command: str, found: Findings, folder: Path) -> tuple[Path, 
     return path, check(path)
 
 
+def record(path: Path, home: str) -> None:
+    """Let that control plane sign the evidence and draw its conclusions."""
+    with ControlPlane.open(home, background=False) as plane:
+        plane.evidence.record(path)
+        plane.milestones.react()
+
+
 def _evidence(item: str, command: str, found: Findings) -> Evidence:
     # What did not run stands among the figures, where a reader of the evidence looks.
     figures = {**found.after.figures, "not_run": len(found.not_run)}
@@ -82,7 +99,7 @@ def _evidence(item: str, command: str, found: Findings) -> Evidence:
         after=msgspec.structs.replace(found.after, figures=figures),
         criteria=found.criteria,
         artifacts=(),
-        governance=Governance(),
+        governance=suite_result(),
         rollback=found.rollback,
         environment=snapshot(),
     )
