@@ -39,6 +39,10 @@ class Memory:
         self._ledger, self._folder, self._clock = ledger, folder, ledger.clock
         self._index, self._metrics, self._retrieving = index, metrics, retrieving
 
+    def through(self, retrieving: Retrieving) -> "Memory":
+        """The same memory, looked at by another retriever."""
+        return Memory(self._ledger, self._folder, self._index, metrics=self._metrics, retrieving=retrieving)
+
     def remember(self, text: str, *, kind: str = "note", tags: Sequence[str] = (), source: str = "") -> str:
         """Keep this text for good; the same text of the same kind is one item."""
         self._folder.catch_up()

@@ -7,14 +7,13 @@ import msgspec
 import pytest
 
 from control_plane import ControlPlane
-from control_plane.assembly import memory_of
 from control_plane.cli import main
 from control_plane.memory import rules
 from control_plane.memory.events import ItemRemembered, QualityAlertCleared, QualityAlertRaised, QualityMeasured
 from control_plane.memory.measuring import read_benchmark
 from control_plane.memory.projection import MEMORY
 from control_plane.memory.rules import DAY, BadItem, NotRemembered
-from control_plane.memory.service import Memory, NotMeasured
+from control_plane.memory.service import NotMeasured
 from control_plane.memory.state import MemoryState, fold
 from control_plane.projections.folding import Folder
 from control_plane.projections.search import Found, TextIndex
@@ -54,12 +53,6 @@ class Blind:
 
     def search(self, query: str, limit: int, kind: str | None = None) -> list[Found]:
         return []
-
-
-def blind(plane: ControlPlane) -> Memory:
-    whole = memory_of(plane._opened, plane.ledger, plane.folder, lambda: plane.flags)
-    whole._retrieving = Blind
-    return whole
 
 
 def told(plane: ControlPlane, kind: type) -> list:
@@ -172,7 +165,7 @@ def test_it_is_measured_once_a_day_and_when_the_memory_changed_much(opened, cloc
 def test_each_time_that_it_gets_worse_alerts_once_and_its_end_is_said(opened) -> None:
     plane = opened()
     plane.memory.remember(TESTS)
-    worse = blind(plane)
+    worse = plane.memory.through(Blind)
     for memory in (plane.memory, worse, worse, plane.memory, plane.memory, worse):
         memory.evaluate()
     assert [(alert.before, alert.level) for alert in told(plane, QualityAlertRaised)] == [("pass", "fail")] * 2
