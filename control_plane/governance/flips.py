@@ -24,12 +24,14 @@ STRICTNESS: Mapping[str, tuple[str, ...]] = {
 FAMILIES = "OPENCODE_ENFORCE_FAMILIES"
 # Without blocking anything: what only watches may be flipped to freely.
 _WATCHES = ("off", "shadow")
+InOrder = Callable[[str, str | None], None]
 Simulated = Callable[[str, GovernanceState, Offer], Judged]
 
 
 class Flips:
-    def __init__(self, book: Book, simulated: Simulated) -> None:
-        self._book, self._simulated = book, simulated
+    def __init__(self, book: Book, simulated: Simulated, in_order: InOrder = lambda *_: None) -> None:
+        """`in_order` raises where the plan's milestones do not let a flag move on yet."""
+        self._book, self._simulated, self._in_order = book, simulated, in_order
 
     def flip(
         self,
@@ -46,6 +48,7 @@ class Flips:
         known(name)
         if value is not None:
             check_flip(name, value)
+        self._in_order(name, value)
 
         def decide(state: GovernanceState) -> Sequence[Event]:
             digest = self._allowed(state, name, value, policy, simulation)
