@@ -239,7 +239,7 @@ class ControlPlane:
         from .governance.flips import Flips  # noqa: PLC0415 - as above
 
         book = book_of(self._opened, self.ledger, self.folder, self._flags)
-        return Flips(book, self.policies.simulated)
+        return Flips(book, self.policies.simulated, self.milestones.check_flip)
 
     @cached_property
     def evidence(self) -> "EvidenceBook":
