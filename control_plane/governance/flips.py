@@ -85,6 +85,15 @@ class Flips:
         """Every flip that holds now."""
         return self._book.state().flips
 
+    def made(self) -> tuple[FlagFlipped, ...]:
+        """Every flip that was ever made, oldest first, as the log has them."""
+        ledger, found, position = self._book.ledger, list[FlagFlipped](), 0
+        while rows := ledger.rows(position):
+            decoded = (ledger.catalogue.decode(row[3], row[4]) for row in rows if row[3] == FlagFlipped.TOPIC)
+            found += [event for event in decoded if isinstance(event, FlagFlipped)]
+            position = rows[-1][0]
+        return tuple(found)
+
     def flags(self) -> Flags:
         """What every flag is worth now."""
         return self._book.flags(self._book.state())

@@ -165,6 +165,13 @@ class Policies:
         self._book.write(decide)
         return digest_of(envelope)
 
+    def opened(self, kind: str, envelope: bytes) -> Report:
+        """What an artifact says, once its signature is seen to hold."""
+        try:
+            return self._gatekeeper.opened(kind, envelope)
+        except Unacceptable as fault:
+            raise StepRefused(f"{PREFIX[kind]}_{fault.verdict}", "this is no artifact", why=fault.words) from None
+
     def judge(self, name: str, *, simulation: Offer = None, evaluation: Offer = None) -> dict[str, Judged]:
         """What both gates would say now; nothing is written."""
         state = self._book.state()
