@@ -1,5 +1,7 @@
 """Which rooms the house has: every event that may be written, and every state that is folded from them."""
 
+from .access import events as access_events
+from .access.projection import ACCESS
 from .evidence import events as evidence_events
 from .evidence.projection import EVIDENCE
 from .governance import events as policy_events
@@ -29,6 +31,7 @@ CATALOGUE = Catalogue(
         *evidence_events.EVENTS,
         *milestone_events.EVENTS,
         *plugin_events.EVENTS,
+        *access_events.EVENTS,
     ]
 )
-PROJECTIONS = (ROUTER, REVIEW, MEMORY, POLICIES, EVIDENCE, MILESTONE, PLUGINS, LEARNING)
+PROJECTIONS = (ROUTER, REVIEW, MEMORY, POLICIES, EVIDENCE, MILESTONE, PLUGINS, LEARNING, ACCESS)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import anyio
 import anyio.from_thread
 
-from .cadence import Cadence, Entry, Poll
+from .cadence import Cadence, Entry, Poll, Summary
 from .clock import Clock
 
 OTHERS_EVERY, TOLD_EVERY, WITNESS_EVERY, SNAPSHOT_EVERY, ARCHIVE_EVERY = 0.1, 0.01, 0.25, 60.0, 300.0
@@ -36,6 +36,9 @@ class Watch:
 
     def list(self) -> tuple[Entry, ...]:
         return self._cadence.list()
+
+    def summary(self) -> Summary:
+        return self._cadence.summary()
 
     async def _run(self) -> None:
         async with anyio.from_thread.BlockingPortal() as self._loop:

@@ -4,6 +4,6 @@ Importing this costs about 0.2 s, so only what opens a control plane imports it.
 """
 
 from .declared import Flags
-from .reading import Explained, Source, check_flip, explain, read_flags
+from .reading import FIELDS, Explained, Source, check_flip, explain, read_flags
 
-__all__ = ["Explained", "Flags", "Source", "check_flip", "explain", "read_flags"]
+__all__ = ["FIELDS", "Explained", "Flags", "Source", "check_flip", "explain", "read_flags"]

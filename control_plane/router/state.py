@@ -1,6 +1,7 @@
 """What the router remembers: a fold of its events, so that any process at the same position decides alike."""
 
 from collections.abc import Callable
+from math import log
 from typing import Any
 
 import msgspec
@@ -45,10 +46,7 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def truth(self) -> bool | None:
-        """None where the arm cannot be judged by it."""
-        if self.error in NOT_THE_ARM:
-            return None
-        return False if self.error is not None and self.success is None else self.success
+        return truth_of(self.success, self.error)
 
     @property
     def judged(self) -> float | None:
@@ -60,7 +58,16 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return None if self.latency_ms is None else self.latency_ms / 1000.0
 
 
-class Run(msgspec.Struct):
+def truth_of(success: bool | None, error: str | None) -> bool | None:
+    """Whether the arm did well; None where it cannot be judged by it."""
+    if error is None:
+        return success
+    if error in NOT_THE_ARM:
+        return None
+    return False if success is None else success
+
+
+class Run(msgspec.Struct, gc=False):
     """One decision's outcomes so far, by step, and whether they have been learned from."""
 
     outcomes: dict[int, Outcome]
@@ -102,6 +109,10 @@ class RouterState(msgspec.Struct):
     moved: list[BreakerMoved] = []
     moves: int = 0
     parity: ParityMeasured | None = None
+    # How much of what came in can be traced to a decision, and tells what it cost; tokens by powers of 1.1.
+    traced: int = 0
+    priced: int = 0
+    token_buckets: dict[int, int] = {}
 
 
 def fold(state: RouterState, event: Event) -> None:
@@ -169,6 +180,7 @@ def _record(state: RouterState, event: ResultRecorded) -> None:
     state.seen[event.task_type] = state.seen.get(event.task_type, 0) + 1
     truth = outcome.truth
     if before is None:
+        _weigh(state, event)
         hear(state, event, truth)
     else:
         state.corrections += 1
@@ -180,6 +192,15 @@ def _record(state: RouterState, event: ResultRecorded) -> None:
     if before is not None:
         _learn(state, event, before, before.truth, -1.0)
     _learn(state, event, outcome, truth, 1.0)
+
+
+def _weigh(state: RouterState, event: ResultRecorded) -> None:
+    state.traced += event.decision is not None
+    tokens = (event.tokens_in or 0) + (event.tokens_out or 0)
+    state.priced += bool(tokens) or event.cost_usd is not None
+    if tokens >= 1:
+        bucket = int(log(tokens) / log(1.1))
+        state.token_buckets[bucket] = state.token_buckets.get(bucket, 0) + 1
 
 
 def _open_run(state: RouterState, key: str) -> Run:

@@ -1,0 +1,1 @@
+"""Who may do what from outside: tokens, roles, and a record of every refusal."""

@@ -1,0 +1,156 @@
+"""Who is calling: the home's own token, or a JWT of a known issuer. A refusal names the check, never the token."""
+
+import hmac
+import threading
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, Literal, TypeGuard
+
+import msgspec
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from ..errors import ControlPlaneError, SettingsError
+
+Role = Literal["admin", "operator", "viewer", "coordinator", "participant", "auditor"]
+ROLES: Final = frozenset(("admin", "operator", "viewer", "coordinator", "participant", "auditor"))
+# What each role may do beyond reading.
+WRITES: Final = {"admin": 3, "operator": 2, "coordinator": 1, "participant": 1, "viewer": 0, "auditor": 0}
+AUDIENCE: Final = "control-plane"
+# Clocks of two hosts may differ by so much.
+LEEWAY_S: Final = 30
+LONGEST = 8192
+
+
+class Refused(ControlPlaneError):
+    code = "access.unauthorized"
+
+
+class Forbidden(ControlPlaneError):
+    code = "access.forbidden"
+
+
+class NotConfigured(ControlPlaneError):
+    code = "access.not-configured"
+
+
+class Caller(msgspec.Struct, frozen=True):
+    subject: str
+    role: Role
+    agent: str | None = None
+    workspace: str | None = None
+    session: str | None = None
+    jti: str | None = None
+
+
+class Issuer(msgspec.Struct, frozen=True):
+    """Whose JWTs are believed: by which keys, under which name, for whom."""
+
+    name: str
+    keys: KeySet
+    audience: str = AUDIENCE
+
+
+OWNER: Final = Caller("owner", "admin")
+
+
+class Access:
+    """Checks one `Authorization` header; remembers which token a jti belongs to, so that no other can use it."""
+
+    def __init__(
+        self,
+        token: Callable[[], str | None],
+        issuers: Mapping[str, Issuer],
+        now: Callable[[], float],
+        revoked: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        self._token, self._issuers, self._now, self._revoked = token, dict(issuers), now, revoked
+        self._seen: dict[str, tuple[bytes, float]] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def configured(self) -> bool:
+        return self._token() is not None or bool(self._issuers)
+
+    def caller(self, header: str | None) -> Caller:
+        if header is None:
+            raise Refused("no token was given", cure="send `Authorization: Bearer <token>`")
+        scheme, _, given = header.partition(" ")
+        given = given.strip()
+        if scheme.lower() != "bearer" or not given or len(given) > LONGEST:
+            raise Refused("the Authorization header is no bearer token")
+        own = self._token()
+        if own is not None and hmac.compare_digest(given.encode(), own.encode()):
+            return OWNER
+        if given.count(".") != 2 or not self._issuers:
+            raise Refused("that token is not this control plane's", cure="read it anew from the token file")
+        return self._checked(given)
+
+    def _checked(self, given: str) -> Caller:
+        claims = self._claims(given)
+        role, jti = claims.get("role"), claims.get("jti")
+        if role not in ROLES:
+            raise Refused("the token names no role that is known here")
+        if not isinstance(jti, str) or not jti:
+            raise Refused("the token has no jti")
+        if self._revoked(jti):
+            raise Refused("that token was revoked")
+        self._bind(jti, given, float(claims["exp"]))
+        agent = claims.get("agent_id")
+        return Caller(
+            str(claims.get("sub") or agent or "unnamed"), role, agent, claims.get("workspace_id"),
+            claims.get("session_id"), jti,
+        )  # fmt: skip
+
+    def _claims(self, given: str) -> dict[str, Any]:
+        for issuer in self._issuers.values():
+            try:
+                token = jwt.decode(given, issuer.keys, algorithms=["EdDSA", "Ed25519"])
+            except (JoseError, ValueError, TypeError):
+                continue
+            self._check_times(token.claims)
+            if token.claims.get("iss") != issuer.name:
+                raise Refused("the token's issuer is not the one whose key signed it")
+            audience = token.claims.get("aud")
+            if audience != issuer.audience and not (isinstance(audience, list) and issuer.audience in audience):
+                raise Refused("the token is for another audience")
+            return token.claims
+        raise Refused("no key that is known here signed that token")
+
+    def _check_times(self, claims: Mapping[str, Any]) -> None:
+        now, expires = self._now(), claims.get("exp")
+        if not _is_number(expires):
+            raise Refused("the token has no time of expiry")
+        if expires <= now - LEEWAY_S:
+            raise Refused("the token has expired")
+        for name in ("nbf", "iat"):
+            if name in claims and (not _is_number(claims[name]) or claims[name] > now + LEEWAY_S):
+                raise Refused("the token is not valid yet")
+
+    def _bind(self, jti: str, given: str, expires: float) -> None:
+        digest, now = sha256(given.encode()).digest(), self._now()
+        with self._lock:
+            if len(self._seen) >= 100_000:
+                self._seen = {name: kept for name, kept in self._seen.items() if kept[1] > now - LEEWAY_S}
+            known = self._seen.setdefault(jti, (digest, expires))
+        if known[0] != digest:
+            raise Refused("another token used that jti before")
+
+
+def may(caller: Caller, least: Role) -> None:
+    if WRITES[caller.role] < WRITES[least]:
+        raise Forbidden(f"the role {caller.role} may not do that", cure=f"it takes the role {least}")
+
+
+def read_jwks(path: Path, issuer: str, audience: str = AUDIENCE) -> Issuer:
+    """An issuer's public keys, from a JWKS file."""
+    try:
+        return Issuer(issuer, KeySet.import_key_set(msgspec.json.decode(path.read_bytes())), audience)
+    except (OSError, ValueError, TypeError, KeyError, JoseError) as fault:
+        raise SettingsError(f"{path} is no JWKS", why=str(fault)) from None
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)

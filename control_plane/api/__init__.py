@@ -1,0 +1,1 @@
+"""The plane over HTTP, on loopback unless somebody says otherwise."""

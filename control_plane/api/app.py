@@ -1,0 +1,82 @@
+"""The application: routes, the door in front of them, errors in one shape, and a description that is generated."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import ScalarRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import ASGIApp
+
+from ..access.tokens import Access
+from ..errors import ControlPlaneError
+from ..plane import ControlPlane
+from . import decisions, overview, policies, problems
+from .gate import Gate
+from .metrics import Meters
+from .stream import Hub
+
+# A task with a description and its files fits ten times.
+LARGEST_BODY = 1 << 20
+
+
+def create_app(plane: ControlPlane, access: Access, hub: Hub | None = None) -> ASGIApp:
+    """An ASGI application over an open plane; whoever opened it closes it."""
+    hub, meters = hub or Hub(), Meters(plane)
+    plane.ledger.listen(hub.on_commit)
+    log = structlog.get_logger("control_plane.api")
+
+    def audit(path: str, code: str, words: str, request_id: str) -> None:
+        meters.refused(code)
+        plane.audit.refused(path, code)
+        log.warning("refused", path=path, code=code, why=words, request_id=request_id)
+
+    @asynccontextmanager
+    async def living(_: Litestar) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            hub.close()
+
+    app = Litestar(
+        route_handlers=[*decisions.HANDLERS, *policies.HANDLERS, *overview.HANDLERS],
+        dependencies={
+            name: Provide(_given(value), sync_to_thread=False, use_cache=True)
+            for name, value in {"plane": plane, "hub": hub, "meters": meters}.items()
+        },
+        exception_handlers={
+            ControlPlaneError: problems.of_fault,
+            HTTPException: problems.of_http,
+            Exception: problems.of_surprise,
+        },
+        lifespan=[living],
+        request_max_body_size=LARGEST_BODY,
+        openapi_config=_described(plane.version),
+        logging_config=None,
+    )
+    return Gate(app, access, meters.seen, audit)
+
+
+def _given(value: Any) -> Any:
+    def give() -> Any:
+        return value
+
+    return give
+
+
+def _described(version: str) -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="control plane",
+        version=version,
+        description="Advice, results, policies and proofs of one signed log.",
+        path="/schema",
+        create_examples=True,
+        security=[{"bearer": []}],
+        components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}),
+        render_plugins=[ScalarRenderPlugin()],
+    )

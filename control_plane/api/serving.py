@@ -1,0 +1,98 @@
+"""The server's life: a socket, a token, structured logs, and an end that loses nothing."""
+
+import contextlib
+import logging
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from types import FrameType
+
+import structlog
+import uvicorn
+
+from ..access.tokens import Access, Issuer
+from ..errors import SettingsError
+from ..ledger.keys import write_private
+from ..plane import ControlPlane
+from .app import create_app
+from .stream import Hub
+
+DRAIN_S = 10
+_BACKLOG = 2048
+
+
+class Server(uvicorn.Server):
+    """On a signal the streams end first: they would hold up the drain for ever."""
+
+    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals end the server, not the process: the plane has yet to be closed."""
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._hub.close()
+        super().handle_exit(sig, frame)
+
+
+def token_of(plane: ControlPlane) -> str:
+    """The home's own token, made at first use, readable by its owner only."""
+    path = plane.token_file
+    if not path.exists():
+        write_private(path, f"{secrets.token_urlsafe(32)}\n".encode())
+    return path.read_text(encoding="ascii").strip()
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Bound before anybody is told the address; port 0 takes a free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as fault:
+        sock.close()
+        raise SettingsError(
+            f"{host}:{port} cannot be listened on", why=fault.strerror or str(fault), cure="name another --port"
+        ) from None
+    sock.listen(_BACKLOG)
+    return sock
+
+
+def serve(plane: ControlPlane, sock: socket.socket, issuers: dict[str, Issuer]) -> None:
+    """Until SIGTERM or SIGINT; what was accepted is in the ledger when this returns and the plane is closed."""
+    token = token_of(plane)
+    hub = Hub()
+    access = Access(lambda: token, issuers, plane.ledger.clock.now)
+    config = uvicorn.Config(
+        create_app(plane, access, hub), log_config=None, access_log=False, lifespan="on", server_header=False,
+        timeout_graceful_shutdown=DRAIN_S, timeout_keep_alive=30, h11_max_incomplete_event_size=64 << 10,
+    )  # fmt: skip
+    Server(config, hub).run(sockets=[sock])
+
+
+def log_as_json(*, debug: bool = False) -> None:
+    """One JSON object a line on stderr; stdout belongs to results."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)

@@ -1,0 +1,59 @@
+"""`serve` opens the plane over HTTP, on loopback."""
+
+import argparse
+import ipaddress
+from pathlib import Path
+
+from ...errors import BadInput, MissingExtra
+from ..command import argument, command
+from ..printing import Output, pairs
+
+
+@command(
+    "serve",
+    "the HTTP API and the dashboard, on loopback with a token of its own",
+    arguments=[
+        argument("--host", default="127.0.0.1", help="the address to listen on"),
+        argument("--port", type=int, default=8787, help="0 takes a free one"),
+        argument("--jwks", metavar="FILE", help="public keys of an issuer whose JWTs are let in"),
+        argument("--issuer", metavar="NAME", help="the name (iss) of that issuer"),
+        argument("--expose", action="store_true", help="allow an address that is not loopback"),
+    ],
+)
+def serve(arguments: argparse.Namespace, out: Output) -> int:
+    try:
+        from ...access.tokens import read_jwks
+        from ...api.serving import listening, log_as_json, token_of
+        from ...api.serving import serve as run
+    except ImportError as fault:
+        raise MissingExtra(f"serving needs {fault.name}", cure="pip install '.[serve]'") from None
+    from ...plane import ControlPlane
+
+    _check_host(arguments.host, exposed=arguments.expose)
+    if bool(arguments.jwks) != bool(arguments.issuer):
+        raise BadInput("--jwks and --issuer belong together")
+    issuers = {}
+    if arguments.jwks:
+        issuers[arguments.issuer] = read_jwks(Path(arguments.jwks), arguments.issuer)
+    log_as_json()
+    sock = listening(arguments.host, arguments.port)
+    with ControlPlane.open(arguments.home, state_dir=arguments.state_dir) as plane:
+        token_of(plane)
+        host, port = sock.getsockname()[:2]
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        facts = {"url": url, "token_file": str(plane.token_file)}
+        out.answer(facts, pairs([("url", url), ("token", f"{plane.token_file}  send it as Authorization: Bearer")]))
+        out.flush()
+        run(plane, sock, issuers)
+    return 0
+
+
+def _check_host(host: str, *, exposed: bool) -> None:
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        raise BadInput(f"{host} is no address", cure="name an IP address, 127.0.0.1 for this machine only") from None
+    if not loopback and not exposed:
+        raise BadInput(
+            f"{host} can be reached from outside", cure="add --expose when that is meant, behind TLS of your own"
+        )
