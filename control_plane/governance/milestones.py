@@ -116,7 +116,12 @@ def may_go_strict(state: MilestoneState, item: str, now: float, fresh_s: float =
 
 
 def may_flip(state: MilestoneState, name: str, value: str | None, now: float, fresh_s: float = FRESH_S) -> Answer:
-    """Towards the brake always; away from it only when the item, or every item of the milestone, may go strict."""
+    """Towards the brake always; away from it only when the item, or every item of the milestone, may go strict.
+
+    A ledger in which no P0 item was ever measured does not follow the plan: there it may always be flipped.
+    """
+    if not any(item in state.evidence for item in _FIRST.items):
+        return Answer(allowed=True, reason="ok", blocking={})
     wanted = explain(name, {}, {}).default if value is None else value.strip()
     for milestone in MILESTONES:
         if name == milestone.switch and milestone.priority:

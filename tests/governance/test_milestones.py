@@ -113,6 +113,12 @@ def test_a_brake_may_always_be_pulled_and_going_on_is_asked_for() -> None:
     assert not may_flip(bad, signing, None, NOW).allowed
 
 
+def test_a_ledger_that_never_measured_p0_is_not_held_to_the_plan_by_its_flags() -> None:
+    assert may_flip(state_of(recorded("FG-05", "red")), "OPENCODE_SIM_GATE", "true", NOW).allowed
+    answer = may_flip(state_of(recorded("FG-01", "green")), "OPENCODE_SIM_GATE", "true", NOW)
+    assert answer.blocking == dict.fromkeys(P0[1:], "missing")
+
+
 @pytest.mark.requirement("GOV-40", "GOV-41", "FG-RISK-4", "FG-RISK-5")
 @pytest.mark.parametrize("item", P0)
 def test_red_p0_evidence_flips_its_flag_and_its_milestone_and_freezes_what_is_downstream(item: str) -> None:
@@ -197,7 +203,7 @@ def test_whatever_is_recorded_a_small_model_agrees(course: list[tuple[str, str, 
 @pytest.mark.requirement("GOV-40", "GOV-41")
 def test_a_plane_rolls_back_in_its_log_and_goes_on_when_green(tmp_path: Path) -> None:
     metrics, now = tmp_path / "metrics", time.time()
-    with ControlPlane.open(tmp_path / "home", flags=read_flags({}, {}), background=False) as plane:
+    with ControlPlane.open(tmp_path / "home", background=False) as plane:
         for item in P0:
             plane.evidence.record(write(sample(item, at=now - 100), metrics))
         assert plane.milestones.react() == []
@@ -209,14 +215,19 @@ def test_a_plane_rolls_back_in_its_log_and_goes_on_when_green(tmp_path: Path) ->
             plane.milestones.check_strict("FG-12")
         with pytest.raises(MilestoneFrozen):
             plane.milestones.check_flip("OPENCODE_MILESTONE_M2", "true")
-        plane.milestones.check_flip("OPENCODE_TAIL_SLO", "false")
-    with ControlPlane.open(tmp_path / "home", flags=read_flags({}, {}), background=False) as plane:
+        with pytest.raises(MilestoneFrozen):
+            plane.flips.flip("OPENCODE_SIM_GATE", None, actor="ana", reason="a test")
+        plane.flips.flip("OPENCODE_TAIL_SLO", "false", actor="ana", reason="a brake")
+        assert plane.flips.held()["OPENCODE_SYNC_IO_FALLBACK"] == "true"
+        assert plane.flags.sync_io_fallback
+        assert not plane.flags.milestone_m1
+    with ControlPlane.open(tmp_path / "home", background=False) as plane:
         assert plane.milestones.frozen() == ("M2", "M3")
         plane.evidence.record(write(sample("FG-02", at=now), metrics))
         assert [event.TOPIC for event in plane.milestones.react()] == ["milestone.thawed"]
         plane.milestones.check_strict("FG-12")
         topics = [entry.event.TOPIC for entry in plane.ledger.read(limit=1000)]
-    assert topics.count("flag.flipped") == 2
+    assert topics.count("flag.flipped") == 3
     assert topics.count("milestone.rolled-back") == 1
 
 
