@@ -39,6 +39,7 @@ def agents_key(home: Home) -> None:
     key = create_key(Path("agent.key"), home.identity().origin).verifier
     Path("agent.pub").write_text(str(key))
     predicate = {"kind": "outcome", "task_type": "code.fix", "trace_id": "trace-1", "ts": time.time(), "success": True}
+    Path("session.jsonl").write_text('{"kind": "edit", "at": 1.0, "session": "s-1", "suppressions": 1}\n')
     Path("predicate.json").write_text(json.dumps(predicate))
     Path("records.jsonl").write_bytes(sign(predicate, read_private(Path("agent.key").read_bytes())) + b"\n")
 
@@ -47,6 +48,7 @@ PROPOSED = "control-plane policy propose careful.toml --actor ann --reason tried
 GATES_OFF = "control-plane flags flip OPENCODE_SIM_GATE false --actor ann --reason tried"
 # What must have happened before an example makes sense.
 BEFORE = {
+    "plugins release": "control-plane plugins observe guard --policy-violation",
     "evidence verify": "control-plane evidence record .opencode/metrics",
     "ledger revoke-key": "control-plane ledger key admit other-host.pub",
     "learn ingest": "control-plane learn key add reviewer agent.pub",
