@@ -37,7 +37,19 @@ class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
     signatures: tuple[_Signature, ...] = ()
 
 
+def _once(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(fields)
+    if len(found) != len(fields):
+        raise ValueError("a field appears twice")
+    return found
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number")
+
+
 _decode = msgspec.json.Decoder(_Envelope).decode
+_parse = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_number).decode
 _encode = msgspec.json.Encoder().encode
 _UNREADABLE = (ValueError, RecursionError, msgspec.MsgspecError)
 
@@ -69,7 +81,7 @@ def as_bytes(line: object) -> bytes | None:
 
 def parse(text: bytes) -> Any:
     """JSON in which no field stands twice; raises ValueError or RecursionError."""
-    return json.loads(text.decode(), object_pairs_hook=_once, parse_constant=_no_number)
+    return _parse(text.decode())
 
 
 def from_base64(text: str) -> bytes | None:
@@ -111,14 +123,3 @@ def _opened(found: _Envelope) -> Sealed | Reason:
     if len(signature) != _SIGNATURE_BYTES:
         return Reason.INVALID_SIGNATURE
     return Sealed(payload, found.signatures[0].keyid, signature)
-
-
-def _once(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(fields)
-    if len(found) != len(fields):
-        raise ValueError("a field appears twice")
-    return found
-
-
-def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no number")

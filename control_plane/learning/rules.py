@@ -215,7 +215,10 @@ def revoke(state: LearningState, name: str, reason: str, now: float) -> list[Eve
 
 def pin(state: LearningState, task_type: str, pattern: str, core: bool, actor: str, now: float) -> list[Event]:
     if pattern not in ANTI_PATTERNS and pattern not in POSITIVE_PATTERNS:
-        raise BadInput(f"there is no pattern {pattern[:80]!r}", why=f"there are {', '.join(ANTI_PATTERNS)}")
+        known = ", ".join((*ANTI_PATTERNS, *POSITIVE_PATTERNS))
+        raise BadInput(f"there is no pattern {pattern[:80]!r}", why=f"there are {known}")
+    if not all(0 < len(text) <= 200 and text.isprintable() for text in (task_type, actor)):
+        raise BadInput("a task type and an actor are printable text of 1 to 200 characters")
     if core == (pattern in state.core.get(task_type, ())):
         return []
     return [PatternPinned(at=now, task_type=task_type, pattern=pattern, core=core, actor=actor)]

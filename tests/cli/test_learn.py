@@ -83,6 +83,18 @@ def test_the_environment_weakens_the_mode_and_the_log_says_so(run: Run, agent: s
     assert json.dumps(changed["data"]).count('"warning"') == 1
 
 
+@pytest.mark.requirement("GOV-05")
+def test_what_a_session_shows_is_signed_and_goes_in(run: Run, agent: str):
+    events = [{"kind": "error", "at": time.time() - 9 + n, "session": "s-1", "error_type": "E7"} for n in range(5)]
+    Path("session.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    found = run("learn", "detect", "session.jsonl", "--task-type", "code.fix", "--trace-id", "t-1")
+    assert [json.loads(line)["pattern"] for line in found.out.splitlines()] == ["broken_state"]
+    path = signed(run, agent, *map(json.loads, found.out.splitlines()))
+    assert ingested(run, str(path))[1]["accepted"] == 1
+    assert run("learn", "pin", "broken_state", "--task-type", "code.fix", "--actor", "ann").code == 0
+    assert "does not fade" not in run("learn", "pin", "broken_state", "--task-type", "x", "--actor", "a", "--undo").out
+
+
 def test_bad_input_is_told_and_nothing_is_made(run: Run, agent: str):
     Path("bad.json").write_text("[1, 2]")
     for words in (
@@ -94,6 +106,8 @@ def test_bad_input_is_told_and_nothing_is_made(run: Run, agent: str):
         ("ingest", "."),
         ("key", "add", "bob", "agent.key"),
         ("key", "add", "bob", "bad.json"),
+        ("detect", "bad.json", "--task-type", "code.fix", "--trace-id", "t"),
+        ("pin", "moody", "--task-type", "code.fix", "--actor", "ann"),
         ("key", "add", "two words", "agent.key.pub"),
         ("key", "revoke", "nobody"),
         ("key", "make", "agent.key"),

@@ -129,6 +129,8 @@ def test_an_envelope_may_name_its_key_as_it_is_called_here(plane: ControlPlane, 
 def test_the_pattern_that_is_pinned_must_exist(plane: ControlPlane):
     with pytest.raises(BadInput):
         plane.learning.pin("code.fix", "moody", actor="me")
+    with pytest.raises(BadInput):
+        plane.learning.pin("code\nfix", "wrong_tool", actor="me")
     plane.learning.pin("code.fix", "wrong_tool", actor="me")
     before = plane.ledger.size()
     plane.learning.pin("code.fix", "wrong_tool", actor="me")

@@ -89,3 +89,54 @@ def advice(arguments: argparse.Namespace, out: Output) -> int:
     ]
     out.answer(facts, pairs(told))
     return 0
+
+
+@command(
+    "learn detect",
+    "what the events of sessions show, as predicates for `learn sign`",
+    "control-plane learn detect session.jsonl --task-type code.fix --trace-id trace-9",
+    arguments=(
+        argument("file", metavar="FILE", help="the events, one JSON line each, or - for standard input"),
+        argument("--task-type", required=True, metavar="T", help="the kind of task that it was"),
+        argument("--trace-id", required=True, metavar="ID", help="the trace that the events belong to"),
+    ),
+)
+def detect(arguments: argparse.Namespace, out: Output) -> int:
+    import msgspec
+
+    from ...errors import BadInput
+    from ...learning.signals import Happened
+    from ...learning.signals import detect as detected
+    from ..files import content_of, filled_lines
+
+    decode = msgspec.json.Decoder(Happened).decode
+    try:
+        events = [decode(line) for line in filled_lines(content_of(arguments.file))]
+    except msgspec.DecodeError as fault:
+        raise BadInput("an event of a session cannot be read", why=str(fault)) from None
+    for number, signal in enumerate(detected(events), 1):
+        predicate = signal.predicate(arguments.task_type, f"{arguments.trace_id}.{number}")
+        out.bytes(msgspec.json.encode(predicate) + b"\n")
+    return 0
+
+
+@command(
+    "learn pin",
+    "make a pattern a rule of the house, which does not fade",
+    "control-plane learn pin type_suppression --task-type code.fix --actor ann",
+    arguments=(
+        argument("pattern", metavar="PATTERN", help="its name, as in `wrong_tool`"),
+        argument("--task-type", required=True, metavar="T", help="the kind of task that it concerns"),
+        argument("--actor", required=True, metavar="WHO", help="who says so; kept in the signed event"),
+        argument("--undo", action="store_true", help="let it fade again"),
+    ),
+)
+def pin(arguments: argparse.Namespace, out: Output) -> int:
+    from ..planes import deciding
+
+    core = not arguments.undo
+    with deciding(arguments, out) as plane:
+        plane.learning.pin(arguments.task_type, arguments.pattern, actor=arguments.actor, core=core)
+    facts = {"task_type": arguments.task_type, "pattern": arguments.pattern, "core": core}
+    out.answer(facts, [f"{arguments.pattern} in {arguments.task_type} {'does not fade' if core else 'fades again'}"])
+    return 0
