@@ -9,6 +9,8 @@ from .governance import milestone_events, plugin_events
 from .governance.milestone_service import MILESTONE
 from .governance.plugin_service import PLUGINS
 from .governance.projection import POLICIES
+from .guardrails import events as guard_events
+from .guardrails.projection import GUARD
 from .learning import events as learning_events
 from .learning.projection import LEARNING
 from .ledger import facts
@@ -32,6 +34,7 @@ CATALOGUE = Catalogue(
         *milestone_events.EVENTS,
         *plugin_events.EVENTS,
         *access_events.EVENTS,
+        *guard_events.EVENTS,
     ]
 )
-PROJECTIONS = (ROUTER, REVIEW, MEMORY, POLICIES, EVIDENCE, MILESTONE, PLUGINS, LEARNING, ACCESS)
+PROJECTIONS = (ROUTER, REVIEW, MEMORY, POLICIES, EVIDENCE, MILESTONE, PLUGINS, LEARNING, ACCESS, GUARD)

@@ -1,0 +1,179 @@
+"""From a tool call to what a decision needs to know about it; the only place that looks at the disk."""
+
+import os
+import re
+import unicodedata
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+from .events import Observation, Target
+from .matching import Matcher
+from .shell.patches import patched_files
+from .shell.reader import read_command
+from .shell.world import World, Write
+from .terms import Mode
+
+EDITS = {"edit", "multiedit", "write", "patch", "notebookedit", "apply_patch", "applypatch", "str_replace", "create"}
+SHELLS = {"bash", "shell", "powershell", "terminal", "run_command", "execute"}
+LARGEST_CONTENT, MOST_TARGETS = 1 << 20, 200
+_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\u00ad\ufe00-\ufe0f]")
+
+
+class Call:
+    """One tool call as the clients send it, in either shape."""
+
+    def __init__(self, tool: str, arguments: Mapping[str, Any], cwd: str, project: str) -> None:
+        self.tool, self.arguments = tool.lower().replace("-", "_"), arguments
+        self.cwd, self.project = cwd or project, project
+
+    def text(self, *names: str) -> str:
+        return next((found for name in names if isinstance(found := self.arguments.get(name), str)), "")
+
+
+def observe(
+    call: Call,
+    matcher: Matcher,
+    *,
+    event: str,
+    session: str,
+    client: str = "",
+    began: float = 0.0,
+    home: str = "",
+    environment: Mapping[str, str],
+) -> Observation:
+    """What this call would write, and what the rules would want to know about each file."""
+    world = World(call.cwd, call.project, environment, began=began)
+    writes, opaque = _writes(call, world)
+    targets = _targets(writes, matcher, world, home)
+    whole = repr(sorted(call.arguments.items(), key=lambda pair: str(pair[0]))).encode("utf-8", "replace")
+    return Observation(
+        event=event,
+        session=session,
+        tool=call.tool,
+        client=client,
+        targets=targets,
+        opaque=tuple(opaque),
+        overrides=overridden(matcher, environment),
+        input_digest=blake2b(whole, digest_size=16).hexdigest(),
+        input_bytes=len(whole),
+        **brakes(environment),
+    )
+
+
+def overridden(matcher: Matcher, environment: Mapping[str, str]) -> tuple[str, ...]:
+    names = {rule.env_override for rule in matcher.rules.rules if rule.env_override}
+    return tuple(sorted(name for name in names if environment.get(name, "").lower() not in ("", "0", "false", "no")))
+
+
+def brakes(environment: Mapping[str, str]) -> dict[str, Any]:
+    """What the caller's own environment says about enforcement; it travels with the call."""
+    told = environment.get("OPENCODE_ENFORCEMENT_MODE", "").strip()
+    families = tuple(f.strip() for f in environment.get("OPENCODE_ENFORCE_FAMILIES", "").split(",") if f.strip())
+    if told not in ("off", "shadow", "enforce"):
+        return {"families": families} if families else {}
+    mode = Mode(told)
+    return {"brake": mode if mode is not Mode.ENFORCE else None, "enforce": mode, "families": families}
+
+
+def is_edit(tool: str) -> bool:
+    """Whether a call of this tool may write: an editor's, a shell's, or one of an MCP server's that says so."""
+    name = tool.lower().replace("-", "_")
+    return name in EDITS or name in SHELLS or name.rpartition("__")[2] in EDITS | {"write_file", "edit_file", "create_file", "move_file"}
+
+
+def _writes(call: Call, world: World) -> tuple[list[Write], list[str]]:
+    if call.tool in SHELLS or (call.text("command") and call.tool.rpartition("__")[2] in SHELLS):
+        found = read_command(call.text("command", "cmd", "script"), world)
+        return list(found.writes), found.opaque
+    if not is_edit(call.tool):
+        return [], []
+    writes = []
+    content = proposed(call.arguments)
+    for name in ("file_path", "filePath", "path", "notebook_path", "notebookPath", "file", "destination", "target_file"):
+        if path := call.text(name):
+            writes.append(Write(world.absolute(path, call.cwd), content, "edit"))
+    patch = call.text("patch", "patchText", "patch_text", "input", "diff")
+    for path, added in patched_files(patch):
+        writes.append(Write(world.absolute(path, call.cwd), added, "patch"))
+    named = any(call.text(name) for name in ("file_path", "filePath", "path", "notebook_path", "notebookPath", "patchText"))
+    opaque = [] if writes or named else ["an edit names no file that we can read"]
+    return writes, opaque
+
+
+def proposed(arguments: Mapping[str, Any]) -> str | None:
+    """The text that would be there afterwards, as far as the call holds it; None when it holds none."""
+    parts = [
+        value
+        for name in ("content", "new_string", "newString", "new_source", "newSource", "text", "new_str", "file_text")
+        if isinstance(value := arguments.get(name), str)
+    ]
+    edits = arguments.get("edits")
+    for edit in edits if isinstance(edits, list) else ():
+        if isinstance(edit, dict):
+            parts += [v for n in ("new_string", "newString", "newText") if isinstance(v := edit.get(n), str)]
+    return "\n".join(parts)[:LARGEST_CONTENT] if parts else None
+
+
+def _targets(writes: list[Write], matcher: Matcher, world: World, home: str) -> tuple[Target, ...]:
+    found: dict[tuple[str, str | None], Target] = {}
+    listed: list[Write] = []
+    for write in writes:
+        listed.append(write)
+        if write.tree:
+            listed += [Write(path, write.content, write.via) for path in world.files_under(write.path)]
+            listed.append(Write(os.path.join(write.path, "\ue001"), write.content, write.via))
+    for write in listed:
+        key = (write.path, write.content)
+        if key in found:
+            continue
+        target = _target(write, matcher, world, home)
+        # Files that no rule knows are told apart by a count, not by name, when there are many.
+        if len(found) < MOST_TARGETS or _met(target, matcher):
+            found[key] = target
+    return tuple(found.values())
+
+
+def _met(target: Target, matcher: Matcher) -> frozenset[int]:
+    return frozenset().union(*(matcher.files(name) for name in (target.path, *target.aliases)))
+
+
+def _target(write: Write, matcher: Matcher, world: World, home: str) -> Target:
+    names = names_of(write.path, world.project, home)
+    bare = Target(names[0], tuple(names[1:]), write.via)
+    numbers = _met(bare, matcher)
+    if not numbers:
+        return bare
+    exists = os.path.lexists(write.path) if "\0" not in write.path else False
+    marks = {marker for number in numbers for marker in matcher.rules.rules[number].markers}
+    standing: tuple[str, ...] = ()
+    if marks and exists and not world.young(write.path):
+        text = world.read(write.path) or ""
+        standing = tuple(sorted(marker for marker in marks if marker in text))
+    content = write.content
+    return Target(
+        path=bare.path,
+        aliases=bare.aliases,
+        via=write.via,
+        created=not exists,
+        unseen=content is None,
+        content=matcher.contents(numbers, content) if content is not None else (),
+        markers=standing,
+        adds=tuple(sorted(marker for marker in marks if content is not None and marker in content)),
+    )
+
+
+def names_of(path: str, project: str, home: str) -> list[str]:
+    """Every name in the project that a path goes by: as written, with links followed, in Unicode's common form."""
+    try:
+        real, root = os.path.realpath(path), os.path.realpath(project)
+    except (OSError, ValueError):
+        real, root = path, project
+    names = [os.path.relpath(path, project), os.path.relpath(real, root)]
+    if home:
+        place = os.path.relpath(real, os.path.realpath(home))
+        if not place.startswith(".."):
+            names.append(f".opencode/control-plane/{place}")
+    names += [_INVISIBLE.sub("", unicodedata.normalize("NFKC", name)).replace("\\", "/") for name in list(names)]
+    names += [re.sub(r"[. ]+(?=/|$)|:+\$?\w*$", "", name) for name in names if name.rstrip(". ") != name]
+    return [name for name in dict.fromkeys(names) if name] or ["."]

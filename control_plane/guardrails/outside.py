@@ -1,0 +1,69 @@
+"""What works without a plane: the switch that a person throws from outside, and failures kept until one opens.
+
+Standard library only, and little of it: a hook reads this before anything else.
+"""
+
+import json
+import os
+import time
+
+OFF, FAILURES, LONGEST_OFF, MOST_FAILURES = "guard-off.json", "guard-failures.jsonl", 24 * 3600.0, 1 << 20
+
+
+def switch_off(home: str, seconds: float, actor: str) -> float:
+    """Put the guardrails out until then; answers when they come back."""
+    now = time.time()
+    until = now + min(max(seconds, 0.0), LONGEST_OFF)
+    os.makedirs(home, mode=0o700, exist_ok=True)
+    part = os.path.join(home, f"{OFF}.{os.getpid()}")
+    with open(part, "w", encoding="utf-8") as file:
+        json.dump({"began": now, "until": until, "actor": actor}, file)
+    os.replace(part, os.path.join(home, OFF))
+    return until
+
+
+def switched_off(home: str, now: float) -> dict[str, float | str] | None:
+    """The switch as a person left it, while it holds; a switch that cannot be read does not hold."""
+    try:
+        with open(os.path.join(home, OFF), encoding="utf-8") as file:
+            told = json.load(file)
+        began, until = float(told["began"]), float(told["until"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    fits = until - began <= LONGEST_OFF + 1 and began <= now + 60
+    return {"began": began, "until": until, "actor": str(told.get("actor", ""))[:100]} if fits and until > now else None
+
+
+def keep_failure(home: str, session: str, event: str, tool: str, reason: str, *, went_on: bool) -> None:
+    """A line for the next plane that opens; a hook that fails must not fail once more over this."""
+    told = {"at": time.time(), "session": session, "event": event, "tool": tool, "reason": reason[:500], "went_on": went_on}
+    try:
+        os.makedirs(home, mode=0o700, exist_ok=True)
+        path = os.path.join(home, FAILURES)
+        if not os.path.exists(path) or os.path.getsize(path) < MOST_FAILURES:
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(json.dumps(told) + "\n")
+    except OSError:
+        pass
+
+
+def taken_failures(home: str) -> list[dict[str, object]]:
+    """What hooks left behind, each once."""
+    path = os.path.join(home, FAILURES)
+    taken = f"{path}.{os.getpid()}"
+    try:
+        os.replace(path, taken)
+        with open(taken, encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+        os.unlink(taken)
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        try:
+            told = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(told, dict):
+            found.append(told)
+    return found

@@ -1,0 +1,268 @@
+"""The way in: looks at a call, decides, writes down what it decided, and answers."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..clock import new_id
+from ..errors import Conflict
+from ..flags import Flags
+from ..ledger.events import Event
+from ..ledger.ledger import Ledger
+from ..projections.folding import Folder
+from . import events as e
+from . import outside, rules
+from .deciding import Modes, Past, decide
+from .hits import Answer
+from .loading import RuleFiles
+from .matching import Matcher, matcher_of, with_own
+from .messages import messages
+from .observing import Call, brakes, observe, overridden
+from .projection import GUARD
+from .rulefile import RuleSet, rule_set
+from .sessionfile import update_session
+from .state import State
+from .terms import Decision, Label, Mode
+
+STREAM, TRIES, ALIVE_MINUTES, MOST_WAITING = "guard", 5, 10.0, 1000
+
+
+class Guard:
+    def __init__(
+        self, ledger: Ledger, folder: Folder, flags: Callable[[], Flags], home: str, project: str, environment: Mapping[str, str]
+    ) -> None:
+        self.ledger, self.folder, self._flags, self.home, self.project = ledger, folder, flags, home, project
+        self._clock, self._environment = ledger.clock, environment
+        self._files = RuleFiles(project)
+        self._matcher: Matcher | None = None
+        self._began: dict[str, float] = {}
+        self._news: dict[str, dict[str, list[Any]]] = {}
+        self._absorb()
+
+    # One check.
+
+    def check(
+        self, tool: str, arguments: Mapping[str, Any], *, session: str, event: str = "PreToolUse", client: str = "",
+        cwd: str = "", environment: Mapping[str, str] | None = None,
+    ) -> Answer:  # fmt: skip
+        """Whether this call may go on; the decision is in the journal when this returns."""
+        environment = self._environment if environment is None else environment
+        matcher = self.matcher()
+        call = Call(tool, arguments, cwd, self.project)
+        seen = observe(
+            call, matcher, event=event, session=session, client=client, began=self._beginning(session),
+            home=self.home, environment=environment,
+        )  # fmt: skip
+        return self._decide(matcher, seen)
+
+    def prompt(
+        self, text: str, *, session: str, client: str = "", environment: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Which skills fit a prompt; the log gets their names and the prompt's size, never the prompt."""
+        environment = self._environment if environment is None else environment
+        matcher = self.matcher()
+        self._beginning(session)
+        seen = e.Observation(
+            event="UserPromptSubmit", session=session, client=client, prompt=matcher.prompt(text[:100_000]),
+            overrides=overridden(matcher, environment), input_bytes=len(text.encode("utf-8", "replace")), **brakes(environment),
+        )  # fmt: skip
+        return self._decide(matcher, seen)
+
+    def finished(self, tool: str, arguments: Mapping[str, Any], *, session: str, cwd: str = "") -> None:
+        """A tool ran: what it edited and which skill it brought in become part of the session."""
+        call = Call(tool, arguments, cwd, self.project)
+        skill = call.text("skill", "name", "command") if call.tool == "skill" else ""
+        seen = observe(call, self.matcher(), event="PostToolUse", session=session, environment=self._environment)
+        edited = tuple(dict.fromkeys(target.path for target in seen.targets if not target.path.startswith("..")))[:50]
+        if edited or skill:
+            self.ledger.record(
+                e.ToolFinished(session=session, tool=call.tool, edited=edited, skill=skill, at=self._clock.now())
+            )
+            self._note(session, editedFiles=list(edited), appliedSkills=[skill] if skill else [])
+
+    def _decide(self, matcher: Matcher, seen: e.Observation) -> Answer:
+        now = self._clock.now()
+        with self.folder.still():
+            state, position = self.folder.state(GUARD), self.folder.position
+            modes, past = self._modes(state), _past(state, seen.session)
+            verdict = decide(matcher, modes, past, seen, now)
+        decision = new_id(now)
+        self.ledger.record(
+            e.Decided(
+                decision=decision, rules=matcher.rules.version, position=position, told=modes.told,
+                families=modes.families, seen=seen, hits=verdict.hits, live=verdict.live, would=verdict.would,
+                skip=verdict.skip, at=now,
+            )
+        )  # fmt: skip
+        self._note(
+            seen.session,
+            violations=[_violation(hit, now) for hit in verdict.hits if hit.would is Decision.BLOCK],
+            payloadSamples=[{"event": seen.event, "tool": seen.tool, "bytes": seen.input_bytes, "at": now}],
+        )
+        said = messages(matcher, decision, verdict.hits)
+        return Answer(
+            decision, verdict.live, verdict.would, verdict.skip, verdict.hits, said, matcher.rules.version, state.alert
+        )
+
+    def _modes(self, state: State) -> Modes:
+        flags = self._flags()
+        # Shadow is what holds when nobody said anything, and then promotions count.
+        said = flags.enforcement_mode != "shadow" or bool(self._environment.get("OPENCODE_ENFORCEMENT_MODE"))
+        told = Mode(flags.enforcement_mode) if said else None
+        off = outside.switched_off(self.home, self._clock.now())
+        until = max(state.off_until, float(off["until"]) if off else 0.0)
+        return Modes(told, flags.enforce_families, dict(state.modes), until)
+
+    def _beginning(self, session: str) -> float:
+        if session not in self._began:
+            known = self.folder.state(GUARD).sessions.get(session)
+            self._began[session] = known.began if known else self._clock.now()
+        return self._began[session]
+
+    # The rules in force.
+
+    def matcher(self) -> Matcher:
+        """The rules as their files say, or the last good ones, with an alert, when the files cannot be used."""
+        state = self.folder.state(GUARD)
+        loaded = self._files.look(known=self._matcher is not None or bool(state.rules))
+        if loaded is not None and loaded.rules is not None:
+            self._matcher = matcher_of(loaded.rules)
+            if state.rules != loaded.rules.version or state.alert:
+                self._load(loaded.rules, loaded.source)
+        elif loaded is not None:
+            self._refuse(loaded.source, loaded.digest, loaded.refused)
+        return self._matcher or self._last_good(state)
+
+    def _last_good(self, state: State) -> Matcher:
+        held = state.versions.get(state.rules)
+        found = with_own(rule_set([])) if held is None else RuleSet(state.rules, held)
+        self._matcher = matcher_of(found)
+        return self._matcher
+
+    def _load(self, loaded: RuleSet, source: str) -> None:
+        event = e.RulesLoaded(
+            version=loaded.version, source=source, rules=loaded.rules, problems=loaded.problems, at=self._clock.now()
+        )
+        self._write(lambda state: [event] if state.rules != loaded.version or state.alert else [])
+
+    def _refuse(self, source: str, digest: str, reason: str) -> None:
+        def decide(state: State) -> list[Event]:
+            alert = f"{source}: {reason}"
+            if state.alert == alert:
+                return []
+            return [e.RulesRefused(source=source, digest=digest, reason=reason, kept=state.rules, at=self._clock.now())]
+
+        self._write(decide)
+
+    # What people decide.
+
+    def label(self, decision: str, label: Label, *, rule: str | None = None, actor: str = "", note: str = "") -> list[Event]:
+        """Say what a hit was worth; one false positive too many takes its family out of enforcement at once."""
+        self.ledger.flush()
+        return self._write(
+            lambda state: rules.label_hit(state, decision, rule, label, actor, note, self._clock.now())
+        )  # fmt: skip
+
+    def promote(self, family: str, *, scope: str = "", actor: str = "", target: float = rules.TARGET) -> e.ModeChanged:
+        self.ledger.flush()
+        event = self._write(
+            lambda state: rules.promote(state, family, scope, actor, self._clock.now(), target)
+        )[0]  # fmt: skip
+        if isinstance(event, e.PromotionDenied):
+            raise rules.refusal(event)
+        assert isinstance(event, e.ModeChanged)
+        return event
+
+    def set_mode(self, family: str, mode: Mode, *, scope: str = "", actor: str = "") -> None:
+        self.matcher()
+        self._write(lambda state: rules.set_mode(state, family, scope, mode, actor, self._clock.now()))
+
+    def switch_on(self, actor: str) -> None:
+        Path(self.home, outside.OFF).unlink(missing_ok=True)
+        self._write(lambda _: [e.SwitchedOn(actor=actor, at=self._clock.now())])
+
+    # Housekeeping.
+
+    def absorb(self) -> None:
+        """Sign what happened outside: the switch that a person threw, the failures that hooks left behind."""
+        self._absorb()
+        self.save_sessions()
+
+    def save_sessions(self) -> None:
+        """Write the session files of what was decided since."""
+        waiting, self._news = self._news, {}
+        for session, news in waiting.items():
+            update_session(self.project, session, news, self._flags().hook_sample_limit)
+
+    def protected(self, session: str, minutes: float = ALIVE_MINUTES) -> bool:
+        """Only a decision that is young enough says that the guardrails are alive in this session."""
+        known = self.state().sessions.get(session)
+        return known is not None and known.decisions > 0 and self._clock.now() - known.last <= minutes * 60.0
+
+    def state(self) -> State:
+        self.folder.catch_up()
+        return self.folder.state(GUARD)
+
+    def modes(self) -> Modes:
+        return self._modes(self.state())
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    def write(self, decide: Callable[[State], list[Event]]) -> list[Event]:
+        """Events that follow from the state as it is, written before anybody else changes it."""
+        return self._write(decide)
+
+    def _absorb(self) -> None:
+        off = outside.switched_off(self.home, self._clock.now())
+        if off is not None:
+            event = e.SwitchedOff(
+                began=float(off["began"]), until=float(off["until"]), actor=str(off["actor"]), at=self._clock.now()
+            )
+            self._write(lambda state: [event] if state.off_until < event.until else [])
+        for told in outside.taken_failures(self.home):
+            texts = {name: str(told.get(name, ""))[:500] for name in ("session", "event", "tool", "reason")}
+            self.ledger.record(e.HookFailed(went_on=told.get("went_on") is not False, at=self._clock.now(), **texts))
+
+    def _note(self, session: str, **news: list[Any]) -> None:
+        if len(self._news) >= MOST_WAITING:
+            self.save_sessions()
+        held = self._news.setdefault(session, {})
+        for name, listed in news.items():
+            held[name] = [*held.get(name, []), *listed][-200:]
+
+    def _write(self, decide: Callable[[State], list[Event]]) -> list[Event]:
+        for attempt in range(TRIES):
+            version = self.ledger.version(STREAM)
+            self.folder.catch_up()
+            with self.folder.still():
+                events = decide(self.folder.state(GUARD))
+            if not events:
+                return []
+            try:
+                self.ledger.append(STREAM, events, expected=version)
+                return events
+            except Conflict:
+                if attempt == TRIES - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+
+def project_of(home: str) -> str:
+    """The project that a home belongs to: the folder around `.opencode/control-plane`, else the working folder."""
+    place = Path(home).resolve()
+    inside = place.name == "control-plane" and place.parent.name == ".opencode"
+    return str(place.parent.parent) if inside else os.environ.get("CLAUDE_PROJECT_DIR") or os.getcwd()
+
+
+def _past(state: State, session: str) -> Past:
+    known = state.sessions.get(session)
+    return known.past() if known else Past()
+
+
+def _violation(hit: e.Hit, now: float) -> dict[str, Any]:
+    told: dict[str, Any] = msgspec.to_builtins(hit)
+    return {name: told.get(name, "") for name in ("rule", "path", "would", "live")} | {"at": now}

@@ -1,0 +1,1 @@
+"""What a shell command would write, read off its text: words, wrappers, scripts and the programs that write."""

@@ -1,0 +1,64 @@
+"""Inline code of an interpreter: whether it writes, and which of its texts may name what it writes."""
+
+import re
+from typing import NamedTuple
+
+_WRITES = re.compile(
+    r"""\bopen\s*\([^()]*(?:\([^()]*\)[^()]*)*,\s*(?:mode\s*=\s*)?[rbu]*['"][rbt]*[wax+]"""
+    r"""|mode\s*=\s*['"][rbt]*[wax+]|\.open\s*\(\s*['"][rbt]*[wax+]"""
+    r"""|write_text|write_bytes|writelines|(?<!stdout)(?<!stderr)\.write\s*\(|[wW]riteFile|appendFile|[wW]riteStream"""
+    r"""|copy[Ff]ile|copytree|\bcpSync|\bcp\s*\(|\brename|os\.replace|\.replace\s*\(\s*[^,()]*\)|unlink|rmtree|\brm(?:dir)?(?:Sync)?\s*\("""
+    r"""|os\.remove|\.remove\(\s*['"]|shutil\.|truncate|symlink|hardlink|os\.link|\.link\s*\(|File\.(?:write|open|new|delete)|IO\.write"""
+    r"""|binwrite|FileUtils|file_put_contents|\bfopen|fwrite|fputs|Deno\.|Bun\.write|os\.open|sendfile|\.touch\s*\(|\.save\s*\("""
+    r"""|\bopen\s*\(?\s*(?:my\s+)?\$?\w+\s*,\s*['"]\s*\+?[>|+]|\bopen\s*\(?\s*\(?\s*['"]>|print\s*\{?\s*\$?\w*\}?\s*>|>>?\s*\(?['"]|->spew|fileinput"""
+    r"""|io\.open|io\.output|\bdump\s*\(|savetxt|to_csv|to_json|WriteAllText|Set-Content|Out-File|\bspit\b|ofstream|\+>|-i\b"""
+)
+_RUNS = re.compile(
+    r"os\.(?:system|popen|exec|spawn|posix_spawn)|subprocess|pty\.spawn|child_process|execSync|spawnSync|\bsystem\s*\(?|\bexec\s*[('\"]"
+    r"|`|%x|Popen|popen|shell_exec|passthru|Open3|qx|\$\$?\(|Deno\.(?:run|Command)|Bun\.(?:spawn|\$)|runpy|os\.execute"
+)
+_HIDES = re.compile(
+    r"(?<![.\w])exec\s*\(|(?<![.\w])eval\b|(?<!re\.)(?<!\w)compile\s*\(|__import__|getattr\s*\(|setattr\s*\(|b(?:16|32|64|85)decode|a85decode"
+    r"|decodebytes|fromhex|unhexlify|a2b_|codecs|marshal|pickle|zlib|\bchr\s*\(|\bord\s*\(|fromCharCode|fromCodePoint|atob|Buffer\.from|pack\s*\("
+    r"|globals\s*\(|locals\s*\(|__builtins__|builtins|__dict__|importlib|\bFunction\s*\(|instance_eval|class_eval|\\x[0-9a-fA-F]{2}"
+    r"|\\u\{?[0-9a-fA-F]{2}|\\[0-7]{3}|rot_?13|::\s*-1|\breversed\b|\.reverse\b|Base64|MIME|require\s*\(\s*[^'\"]|translate\s*\(|\bsend\s*\("
+)
+_DEPENDS = re.compile(
+    r"input\s*\(|stdin|environ|getenv|process\.env|\bENV\b|\$ENV|listdir|scandir|\bglob\b|os\.walk|iterdir|readdir|Dir\.|urlopen|requests"
+    r"|\.join\s*\(\s*['\"]['\"]|['\"]\s*\.join|\.format\s*\(|%\s*[(\w'\"]|\{[^{}]*\}[^'\"]*['\"]|replace\s*\([^()]*,|\.sub\s*\(|upper|lower\s*\(|strip"
+)
+_TEXT = re.compile(r"""(?:'''(.*?)'''|\"\"\"(.*?)\"\"\"|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|`([^`]*)`)""", re.DOTALL)
+_PERL_TEXT = re.compile(r"(?:q[qwx]?|%[qQwx]?)\s*[({\[<|/!]([^)}\]>|/!]*)[)}\]>|/!]")
+_WORD = re.compile(r"[\w.~/@+:-]*[/.][\w./@+-]+")
+MOST_TEXTS = 400
+
+
+class Code(NamedTuple):
+    """`texts` may name files; `commands` may be given to a shell; `hidden` when its deeds cannot be read off it."""
+
+    writes: bool
+    hidden: bool
+    texts: tuple[str, ...]
+    commands: tuple[str, ...]
+
+
+def read_code(text: str) -> Code:
+    writes, runs, hides = (found.search(text) is not None for found in (_WRITES, _RUNS, _HIDES))
+    texts = [next(filter(None, found), "") for found in _TEXT.findall(text)]
+    texts += [found for found in _PERL_TEXT.findall(text)]
+    texts = [one for one in texts if one][:MOST_TEXTS]
+    commands: tuple[str, ...] = ()
+    if runs:
+        commands = (*texts, *(" ".join(texts[at : at + 8]) for at in range(len(texts))))
+    named = [one for one in texts if "\n" not in one and len(one) < 1000]
+    whole = [*named, *_chains(named), *_WORD.findall(text)]
+    hidden = hides or (writes and _DEPENDS.search(text) is not None)
+    return Code(writes, hidden, tuple(dict.fromkeys(whole)) if writes else (), commands)
+
+
+def _chains(texts: list[str]) -> list[str]:
+    """Neighbours put together as `a + b`, `join(a, b)` or `a / b` would."""
+    spans = [texts[at : at + size] for size in (2, 3, 4, 5) for at in range(min(len(texts), 60) - size + 1)]
+    joined = ["".join(span) for span in spans]
+    joined += [re.sub(r"/+", "/", "/".join(part for part in span if part != "/")) for span in spans]
+    return [one for one in joined if len(one) < 500]

@@ -1,0 +1,240 @@
+"""Walks through a command as a shell would, without running anything, and notes every write that it comes to."""
+
+import re
+from typing import NamedTuple
+
+from .lexer import REDIRECTS, Token, tokens
+from .words import Words
+from .world import UNKNOWN, World, Write
+
+DEEPEST, MOST_WRITES = 12, 2000
+_ASSIGNMENT = re.compile(r"^([A-Za-z_]\w*)(?:\[[^\]]*\])?\+?=")
+_ENDS = {";", "&", "&&", "||", "|", "|&", "\n", "(", ")", ";;", ";&", ";;&"}
+_RESERVED = {"if", "then", "elif", "else", "fi", "while", "until", "do", "done", "{", "}", "!", "esac", "time"}
+_HARMLESS = ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "/dev/zero")
+
+
+class Call(NamedTuple):
+    """One simple command: its words, what it is fed (None: nothing, or UNKNOWN inside), and where it stands."""
+
+    words: list[str]
+    stdin: str | None
+    cwd: str
+
+
+class Found(NamedTuple):
+    writes: list[Write]
+    opaque: list[str]
+
+
+def read_command(text: str, world: World) -> Found:
+    """Everything that this command would write, as far as its text says it; `opaque` says what it does not say."""
+    reader = Reader(world)
+    reader.script(text)
+    return Found(reader.writes, list(dict.fromkeys(reader.opaque)))
+
+
+class Reader:
+    def __init__(self, world: World) -> None:
+        self.world, self.cwd = world, world.cwd
+        self.writes: list[Write] = []
+        self.opaque: list[str] = []
+        # What this very command has written so far: a script of its own making is read from here.
+        self.drafts: dict[str, str | None] = {}
+        self.words = Words(world, self.output)
+        self.functions: dict[str, list[Token]] = {}
+        self._folders: list[str] = []
+        self._depth = 0
+
+    # What programs report.
+
+    def write(self, path: str, content: str | None, via: str, *, cwd: str | None = None, tree: bool = False) -> None:
+        if not path or path in _HARMLESS or path.startswith(("/dev/fd/", "&")):
+            return
+        if UNKNOWN in path:
+            self.opaque.append(f"{via} writes to a file that only the running command knows")
+            return
+        if len(self.writes) >= MOST_WRITES:
+            self.opaque.append("the command writes to more files than are looked at")
+            return
+        known = content if content is None or UNKNOWN not in content else None
+        place = self.world.absolute(path, self.cwd if cwd is None else cwd)
+        self.writes.append(Write(place, known, via, tree))
+        self.drafts[place] = known
+
+    def script(self, text: str, positional: list[str] | None = None, *, depth: int = 1) -> str | None:
+        """Read a text as a shell would; answers what it prints when that can be foretold."""
+        if self._depth + depth > DEEPEST:
+            self.opaque.append("commands are nested too deeply to be read")
+            return UNKNOWN
+        if UNKNOWN in text:
+            self.opaque.append("a shell is given a text that only the running command knows")
+        before, self.words.positional = self.words.positional, positional or self.words.positional
+        self._depth += depth
+        try:
+            return self._run(tokens(text))
+        finally:
+            self._depth -= depth
+            self.words.positional = before
+
+    def output(self, text: str) -> str:
+        """What `$(text)` stands for."""
+        held, folders = self.cwd, list(self._folders)
+        printed = self.script(text)
+        self.cwd, self._folders = held, folders
+        return UNKNOWN if printed is None else printed.rstrip("\n")
+
+    def file(self, path: str, cwd: str) -> tuple[str | None, bool]:
+        """A file's text, and whether it was made or changed in this session."""
+        place = self.world.absolute(path, cwd)
+        if place in self.drafts:
+            return self.drafts[place], True
+        return self.world.read(place), self.world.young(place)
+
+    # The walk.
+
+    def _run(self, all_tokens: list[Token]) -> str | None:
+        at, fed, printed = 0, None, ""
+        total: str | None = ""
+        while at < len(all_tokens):
+            token = all_tokens[at]
+            if token.operator in _ENDS:
+                self._bracket(token.operator)
+                fed = printed if token.operator in ("|", "|&") else (fed if token.operator == "(" else None)
+                if token.operator in ("|", "|&") and fed is None:
+                    fed = UNKNOWN
+                at += 1
+                continue
+            word = token.plain if token.bare else ""
+            if (skipped := self._structure(all_tokens, at, word)) is not None:
+                at = skipped
+                continue
+            end = at
+            while end < len(all_tokens) and all_tokens[end].operator not in _ENDS:
+                end += 1
+            told = self._simple(all_tokens[at:end], fed)
+            printed = told if told is not None else UNKNOWN
+            piped = end < len(all_tokens) and all_tokens[end].operator in ("|", "|&")
+            if not piped and total is not None:
+                total = None if told is None else total + told
+            at = end
+        return total
+
+    def _bracket(self, operator: str) -> None:
+        if operator == "(":
+            self._folders.append(self.cwd)
+        elif operator == ")" and self._folders:
+            self.cwd = self._folders.pop()
+
+    def _structure(self, all_tokens: list[Token], at: int, word: str) -> int | None:
+        """Where to go on behind a reserved word, a loop's head or a function's definition."""
+        if word in _RESERVED:
+            return at + 1
+        if word in ("for", "select"):
+            return self._loop(all_tokens, at)
+        if word == "case":
+            while at < len(all_tokens) and all_tokens[at].plain != "in":
+                at += 1
+            return at + 1
+        named = all_tokens[at + 1].plain if word == "function" and at + 1 < len(all_tokens) else ""
+        following = [token.operator for token in all_tokens[at + 1 : at + 3]]
+        if named:
+            behind = at + 4 if [t.operator for t in all_tokens[at + 2 : at + 4]] == ["(", ")"] else at + 2
+            return self._define(named, all_tokens, behind)
+        return self._define(word, all_tokens, at + 3) if word and following == ["(", ")"] else None
+
+    def _loop(self, all_tokens: list[Token], at: int) -> int:
+        name = all_tokens[at + 1].plain if at + 1 < len(all_tokens) else ""
+        at += 2
+        values: list[str] | None = None
+        if at < len(all_tokens) and all_tokens[at].plain == "in":
+            values, at = [], at + 1
+            while at < len(all_tokens) and all_tokens[at].operator not in _ENDS:
+                values += self.words.expand(all_tokens[at], self.cwd)
+                at += 1
+        if name:
+            self.words.variables[name] = (self.words.value("@") if values is None else values) or [""]
+        return at
+
+    def _define(self, name: str, all_tokens: list[Token], at: int) -> int:
+        while at < len(all_tokens) and all_tokens[at].operator == "\n":
+            at += 1
+        if at >= len(all_tokens):
+            return at
+        opens, closes = ("(", ")") if all_tokens[at].operator == "(" else ("{", "}")
+        depth, start = 0, at
+        while at < len(all_tokens):
+            mark = all_tokens[at].operator or (all_tokens[at].plain if all_tokens[at].bare else "")
+            depth += (mark == opens) - (mark == closes)
+            at += 1
+            if depth <= 0:
+                break
+        self.functions[name] = all_tokens[start + 1 : at - 1]
+        return at
+
+    def _simple(self, parts: list[Token], fed: str | None) -> str | None:
+        """One simple command: redirects, assignments, then the program; answers what goes on to a pipe."""
+        words: list[str] = []
+        targets: list[str] = []
+        stdin, at = fed, 0
+        while at < len(parts):
+            token = parts[at]
+            if token.operator in REDIRECTS:
+                if at + 1 < len(parts) and not parts[at + 1].operator:
+                    stdin = self._redirect(token.operator, parts[at + 1], stdin, targets)
+                    at += 1
+                at += 1
+                continue
+            following = parts[at + 1].operator if at + 1 < len(parts) else ""
+            if token.bare and token.plain.isdigit() and following in REDIRECTS and words:
+                at += 1
+                continue
+            if not words and self._assigned(token):
+                at += 1
+                continue
+            words += self.words.expand(token, self.cwd)
+            at += 1
+        while words and not words[0]:
+            words.pop(0)
+        from .programs import run
+
+        printed = run(self, Call(words, stdin, self.cwd)) if words else (stdin if targets and stdin else "")
+        for target in targets:
+            self.write(target, printed, "a redirect")
+        return "" if targets else printed
+
+    def _redirect(self, operator: str, word: Token, stdin: str | None, targets: list[str]) -> str | None:
+        if operator in ("<<", "<<-"):
+            return word.body if word.literal_body else self.words.inside(word.body)
+        found = self.words.expand(word, self.cwd)
+        if operator == "<<<":
+            return " ".join(found) + "\n"
+        if operator in ("<", "<&"):
+            if any(part.kind == "process" for part in word.parts):
+                return self.output(next(part.text for part in word.parts if part.kind == "process"))
+            text = self.file(found[0], self.cwd)[0] if found else None
+            return UNKNOWN if text is None else text
+        if operator == ">&" and all(one.isdigit() or one == "-" for one in found):
+            return stdin
+        if any(part.kind == "process" for part in word.parts):
+            return stdin
+        targets += found
+        return stdin
+
+    def _assigned(self, token: Token) -> bool:
+        first = token.parts[0] if token.parts else None
+        found = _ASSIGNMENT.match(first.text) if first and first.kind == "text" and not first.quoted else None
+        if first is None or found is None:
+            return False
+        rest = token._replace(parts=(first._replace(text=first.text[found.end() :]), *token.parts[1:]))
+        self.assign(found[1], self.words.expand(rest, self.cwd, globs=False) or [""], adds="+=" in found[0])
+        return True
+
+    def assign(self, name: str, values: list[str], *, adds: bool = False) -> None:
+        """A variable may have held other values on another way through the script: all of them stay possible."""
+        value = " ".join(values)
+        known = self.words.variables.get(name, [])
+        if adds:
+            self.words.variables[name] = [one + value for one in known or [""]]
+        else:
+            self.words.variables[name] = [value, *(one for one in known if one != value)][:16]

@@ -1,0 +1,137 @@
+"""Expansion of words: variables, braces, tildes, globs, and the outputs of commands that can be foretold."""
+
+import re
+from collections.abc import Callable
+
+from .lexer import Part, Token
+from .world import UNKNOWN, World
+
+MOST = 128
+# A quoted character that would have a meaning without its quotes is kept apart until all is expanded.
+_SPECIAL = "{},*?[]~ \t\n"
+_APART = {ord(char): chr(0xE100 + at) for at, char in enumerate(_SPECIAL)}
+_BACK = {0xE100 + at: char for at, char in enumerate(_SPECIAL)}
+_BRACES = re.compile(r"\{([^{}]*(?:,[^{}]*)+|-?\d+\.\.-?\d+|\w\.\.\w)\}")
+_PARAMETER = re.compile(r"^([A-Za-z_]\w*|\d+|[@*])(?:\[[^\]]*\])?(.*)$", re.DOTALL)
+
+
+class Words:
+    def __init__(self, world: World, output: Callable[[str], str]) -> None:
+        self.world, self._output = world, output
+        self.variables: dict[str, list[str]] = {}
+        self.positional: list[str] | None = None
+
+    def expand(self, token: Token, cwd: str, *, globs: bool = True) -> list[str]:
+        """Every word that this one may become; a superset when a variable may hold several values."""
+        texts = [""]
+        for part in token.parts:
+            texts = [text + value for text in texts for value in self._values(part)][: MOST + 1]
+        if len(texts) > MOST:
+            texts = [*texts[:MOST], UNKNOWN]
+        split = [piece for text in texts for piece in (text.split() or ([""] if token.parts else []))]
+        braced = [one for text in split for one in _braces(text)][: MOST * 2]
+        found = [one for text in braced for one in self._paths(text, cwd, globs)]
+        return [one.translate(_BACK) for one in found]
+
+    def text(self, token: Token, cwd: str) -> str:
+        """The word as one text, as in an assignment."""
+        return " ".join(self.expand(token, cwd, globs=False))
+
+    def inside(self, body: str) -> str:
+        """A here-document's body with its variables resolved."""
+
+        def one(found: re.Match[str]) -> str:
+            return (self.value(found[1] or found[2]) or [""])[0]
+
+        body = re.sub(r"\$\((?!\()([^()]*)\)|`([^`]*)`", lambda m: self._output(m[1] or m[2] or ""), body)
+        return re.sub(r"(?<!\\)\$(?:\{(\w[^}]*)\}|([A-Za-z_]\w*|\d))", one, body)
+
+    def value(self, expression: str) -> list[str]:
+        if expression[:1] == "!":
+            return [value for name in self.value(expression[1:]) for value in self.value(name)] or [UNKNOWN]
+        if expression[:1] == "#":
+            return ["1"]
+        if expression in ("?", "$", "-", "!", "#"):
+            return ["0"]
+        found = _PARAMETER.match(expression)
+        if found is None:
+            return [UNKNOWN]
+        name, rest = found.groups()
+        values = self._named(name)
+        return self._changed(values, rest) if rest else values or [""]
+
+    def _named(self, name: str) -> list[str]:
+        if name in self.variables:
+            return self.variables[name]
+        if name == "PWD":
+            return [self.world.cwd]
+        if name.isdigit() or name in ("@", "*"):
+            if self.positional is None:
+                return [UNKNOWN]
+            given = self.positional
+            return given[1:] if name in ("@", "*") else given[int(name) : int(name) + 1]
+        return [self.world.environment[name]] if name in self.world.environment else []
+
+    def _changed(self, values: list[str], rest: str) -> list[str]:
+        """`${x:-y}`, `${x#y}`, `${x/a/b}` and their kin."""
+        if (found := re.match(r"^:?[-=+](.*)$", rest, re.DOTALL)) is not None:
+            other = self.inside(found[1]).strip("\"'")
+            return [*values, other] if "+" not in rest[:2] else [other, ""]
+        if rest[:2] == ":?" or rest[:1] == "?":
+            return values or [""]
+        if (found := re.match(r"^:(-?\s*\d+)(?::(\d+))?$", rest)) is not None:
+            start = int(found[1])
+            return [v[start : start + int(found[2])] if found[2] else v[start:] for v in values] or [""]
+        if (found := re.match(r"^(//?)([^/*?\[]*)/(.*)$", rest, re.DOTALL)) is not None:
+            count = -1 if found[1] == "//" else 1
+            return [v.replace(found[2], found[3], count) for v in values]
+        if (found := re.match(r"^(##?|%%?)([^*?\[]*)$", rest)) is not None:
+            return [v.removeprefix(found[2]) if found[1][0] == "#" else v.removesuffix(found[2]) for v in values]
+        if rest in ("^", "^^", ",", ",,", "@L", "@U", "@Q", "@E", "@P"):
+            changed = {"^^": str.upper, "@U": str.upper, "^": str.capitalize}.get(rest, str.lower)
+            return [changed(v) for v in values]
+        return [UNKNOWN]
+
+    def _values(self, part: Part) -> list[str]:
+        if part.kind == "text":
+            return [part.text.translate(_APART) if part.quoted else part.text]
+        if part.kind == "number":
+            return ["1"]
+        if part.kind == "process":
+            self._output(part.text)
+            return ["/dev/fd/63"]
+        found = [self._output(part.text)] if part.kind == "command" else self.value(part.text)
+        if part.quoted and part.text in ("@", "*"):
+            return [" ".join(one.translate(_APART) for one in found)]
+        return [one.translate(_APART) for one in found] if part.quoted else [one or "" for one in found]
+
+    def _paths(self, text: str, cwd: str, globs: bool) -> list[str]:
+        if text.startswith("~") and (len(text) == 1 or text[1] in "/+"):
+            home = self.world.environment.get("HOME", UNKNOWN)
+            text = (cwd if text[1:2] == "+" else home) + text[1 + (text[1:2] == "+") :]
+        if not globs or not any(char in text for char in "*?["):
+            return [text]
+        pattern = self.world.absolute(re.sub(r"\[!", "[^", text).translate(_BACK), cwd).replace("[^", "[!")
+        return [text, *self.world.matches(pattern)]
+
+
+def _braces(text: str) -> list[str]:
+    found = _BRACES.search(text)
+    if found is None:
+        return [text]
+    inside = found[1]
+    if ".." in inside and "," not in inside:
+        choices = _range(*inside.split("..")[:2])
+    else:
+        choices = inside.split(",")
+    before, after = text[: found.start()], text[found.end() :]
+    return [one for choice in choices[:MOST] for one in _braces(before + choice + after)][:MOST]
+
+
+def _range(low: str, high: str) -> list[str]:
+    if low.lstrip("-").isdigit() and high.lstrip("-").isdigit():
+        start, end = int(low), int(high)
+        step = 1 if end >= start else -1
+        return [str(number) for number in range(start, min(max(end + step, start - MOST), start + MOST), step)]
+    step = 1 if high >= low else -1
+    return [chr(code) for code in range(ord(low), ord(high) + step, step)]
