@@ -36,6 +36,8 @@ MODES: tuple[SigningMode, ...] = ("off", "allow-unsigned", "require-signed", "re
 # Rejections are written together, at most so often while nothing else is.
 REJECTIONS_EVERY = 10.0
 _DIGEST_BYTES = 16
+# Far more than the features of one record take; a statement can also have subjects.
+LONGEST_KEPT = 8192
 
 
 class KeyTaken(BadInput):
@@ -66,10 +68,10 @@ class Checked(NamedTuple):
 def known_keys(state: LearningState) -> dict[str, Known]:
     """By key id, and by name where the id does not say otherwise; a later key under a name is the one that is meant."""
     found: dict[str, Known] = {}
-    for key, agent in state.keys.items():
+    for key, agent in list(state.keys.items()):
         public = Ed25519PublicKey.from_public_bytes(base64.b64decode(agent.public))
         found[agent.name] = Known(key, public, agent.revoked is not None)
-    for key, agent in state.keys.items():
+    for key, agent in list(state.keys.items()):
         public = Ed25519PublicKey.from_public_bytes(base64.b64decode(agent.public))
         found[key] = Known(key, public, agent.revoked is not None)
     return found
@@ -88,7 +90,8 @@ def check(line: object, keys: Mapping[str, Known], mode: SigningMode) -> Checked
     found = read_record(sealed.payload, signed=sealed.signature is not None)
     if isinstance(found, Reason):
         return found
-    envelope = (as_bytes(line) or b"").decode() if found.plain else ""
+    raw = as_bytes(line) or b""
+    envelope = raw.decode() if found.plain and len(raw) <= LONGEST_KEPT else ""
     return Checked(found.record, found.ts, sha256(sealed.payload).digest()[:_DIGEST_BYTES], signer, envelope, fault)
 
 
@@ -187,7 +190,9 @@ def tell_rejections(
 
 
 def tell_suspicions(state: LearningState, now: float) -> list[Event]:
-    return [GamingSuspected(at=now, key_id=key, verdict=verdict, signs=signs) for key, verdict, signs in state.untold]
+    return [
+        GamingSuspected(at=now, key_id=key, verdict=verdict, signs=signs) for key, verdict, signs in list(state.untold)
+    ]
 
 
 def admit(state: LearningState, name: str, public: bytes, now: float) -> list[Event]:
@@ -201,13 +206,13 @@ def admit(state: LearningState, name: str, public: bytes, now: float) -> list[Ev
         raise KeyTaken(f"this key is in use as {found.name}")
     if found is not None:
         return []
-    if any(agent.name == name and agent.revoked is None for agent in state.keys.values()):
+    if any(agent.name == name and agent.revoked is None for agent in list(state.keys.values())):
         raise KeyTaken(f"another key is in use as {name}", cure=f"`control-plane learn key revoke {name}` first")
     return [AgentKeyAdmitted(at=now, name=name, key_id=key_id(public), public=base64.b64encode(public).decode())]
 
 
 def revoke(state: LearningState, name: str, reason: str, now: float) -> list[Event]:
-    for key, agent in state.keys.items():
+    for key, agent in list(state.keys.items()):
         if name in (agent.name, key) and agent.revoked is None:
             return [AgentKeyRevoked(at=now, name=agent.name, key_id=key, reason=reason)]
     raise NoSuchKey(f"no key in use is called {name[:80]!r}", cure="see `control-plane learn key list`")

@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -40,6 +41,7 @@ class States(Protocol):
     """Where the folded state is."""
 
     def state(self, projection: Any) -> Any: ...
+    def still(self) -> AbstractContextManager[Any]: ...
     def catch_up(self) -> int: ...
 
 
@@ -130,7 +132,9 @@ class Learning:
         return dict(self.state.keys)
 
     def lesson(self, task_type: str, **about: Any) -> Lesson:
-        return lesson(self.state, task_type, self._now(), **about)
+        """What was learned about such a task."""
+        with self._states.still():
+            return lesson(self.state, task_type, self._now(), **about)
 
     def counts(self) -> Counts:
         state = self.state
@@ -187,7 +191,9 @@ class Learning:
         with self._deciding:
             for _ in range(TRIES):
                 self._states.catch_up()
-                version = self.state.version
+                with self._states.still():
+                    # No event is half folded: all that this version counts is in the state.
+                    version = self.state.version
                 events, result = decide()
                 if not events:
                     return result

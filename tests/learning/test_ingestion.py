@@ -18,7 +18,7 @@ from control_plane.learning.events import (
 from control_plane.learning.keys import key_id
 from control_plane.learning.reasons import Reason
 from control_plane.learning.service import Learning
-from control_plane.learning.signing import payload_of, sign
+from control_plane.learning.signing import payload_of, sign, sign_payload
 from control_plane.ledger.dsse import open_envelope
 from control_plane.ledger.notes import Verifier
 from control_plane.proving import HandClock
@@ -284,3 +284,12 @@ def test_state_survives_its_snapshot(open_plane: Open, forge: Forge):
     with open_plane() as plane:
         assert plane.folder.faults == 0
         assert msgspec.json.encode(plane.learning.state, order="sorted") == before
+
+
+def test_an_envelope_that_says_too_much_is_let_in_and_not_kept(plane: ControlPlane, forge: Forge):
+    statement = msgspec.json.decode(payload_of(forge.predicate()))
+    statement["subject"] *= 300
+    line = sign_payload(msgspec.json.encode(statement), forge.honest)
+    assert len(line) > 30_000
+    assert plane.learn(line).accepted == 1
+    assert written(plane, RecordAccepted)[0].envelope == ""
