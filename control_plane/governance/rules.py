@@ -161,8 +161,6 @@ def roll_back(state: GovernanceState, name: str, by: By, stood: str) -> list[Eve
             f"{state.enforced[-1]} was enforced after {name} and is in force",
             cure=f"roll {state.enforced[-1]} back first",
         )
-    if STAGES[place - 1] == "canary":
-        _one_canary(state, name)
     back = PolicyRolledBack(
         at=by.at,
         policy=name,
