@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -59,7 +60,7 @@ def sign(path: Path, signer: Signer) -> Path:
     named = {path.name: digest} | {artifact.path: artifact.sha256 for artifact in evidence.artifacts}
     envelope = seal(statement(PREDICATE_TYPE, msgspec.to_builtins(evidence), named), signer)
     beside = sidecar(path)
-    draft = beside.with_name(f".{beside.name}.{os.getpid()}.draft")
+    draft = beside.with_name(f".{beside.name}.{secrets.token_hex(4)}.draft")
     try:
         draft.write_bytes(envelope + b"\n")
         with contextlib.suppress(FileExistsError):

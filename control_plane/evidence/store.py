@@ -8,6 +8,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -75,7 +76,7 @@ def _write_new(evidence: Evidence, path: Path, files: Mapping[str, bytes]) -> Pa
     """Raises FileExistsError when somebody has that name."""
     listed = tuple(_write_artifacts(path.with_suffix(""), files))
     whole = msgspec.structs.replace(evidence, artifacts=(*evidence.artifacts, *listed))
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.draft")
     try:
         draft.write_bytes(msgspec.json.format(msgspec.json.encode(whole), indent=2) + b"\n")
         # Unlike a rename, a link never replaces what is there.

@@ -89,9 +89,5 @@ def _told(name: str, plugin: "Plugin", out: Output) -> int:
 def _facts(name: str, plugin: "Plugin") -> dict[str, Any]:
     import msgspec
 
-    return {
-        "plugin": name,
-        "state": plugin.state,
-        "reason": plugin.reason,
-        "since": plugin.since,
-    } | msgspec.to_builtins(plugin.seen)
+    seen: dict[str, Any] = msgspec.to_builtins(plugin.seen)
+    return {"plugin": name, "state": plugin.state, "reason": plugin.reason, "since": plugin.since} | seen
