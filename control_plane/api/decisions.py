@@ -5,11 +5,12 @@ from typing import Any
 import anyio.to_thread
 import msgspec
 from litestar import Request, get, post
+from litestar.params import FromPath, JSONBody
 
 from ..access.tokens import may
-from ..plane import ControlPlane
 from ..router.explain import Explanation
 from ..router.terms import Advice, Task
+from .given import Plane
 
 
 class TaskBody(Task, frozen=True, forbid_unknown_fields=True):
@@ -40,13 +41,13 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 @post("/api/advise", status_code=200, summary="Which arm takes this task?")
-async def advise(data: TaskBody, request: Request[Any, Any, Any], plane: ControlPlane) -> Advice:
+async def advise(data: JSONBody[TaskBody], request: Request[Any, Any, Any], plane: Plane) -> Advice:
     may(request.state.caller, "participant")
     return plane.advise(data)
 
 
 @post("/api/results", status_code=200, summary="What came of it")
-async def results(data: ResultBody, request: Request[Any, Any, Any], plane: ControlPlane) -> Recorded:
+async def results(data: JSONBody[ResultBody], request: Request[Any, Any, Any], plane: Plane) -> Recorded:
     """Once this is answered the result survives the end of the process; an identical repeat changes nothing."""
     may(request.state.caller, "participant")
     told = {name: getattr(data, name) for name in ResultBody.__struct_fields__}
@@ -55,7 +56,7 @@ async def results(data: ResultBody, request: Request[Any, Any, Any], plane: Cont
 
 
 @get("/api/decisions/{decision_id:str}", summary="Why this arm, and what would have changed it")
-async def decision(decision_id: str, plane: ControlPlane) -> Explanation:
+async def decision(decision_id: FromPath[str], plane: Plane) -> Explanation:
     return await anyio.to_thread.run_sync(plane.explain, decision_id)
 
 

@@ -6,13 +6,12 @@ from typing import Any
 import anyio.to_thread
 import msgspec
 from litestar import MediaType, Response, get
+from litestar.params import FromPath
 from litestar.response import Stream
 
 from ..errors import BadInput
 from ..health import Health
-from ..plane import ControlPlane
-from .metrics import Meters
-from .stream import Hub
+from .given import Events, Measures, Plane
 
 
 class Alive(msgspec.Struct, frozen=True):
@@ -46,40 +45,40 @@ class Inclusion(msgspec.Struct, frozen=True):
 
 
 @get("/health", summary="The process is alive")
-async def alive(plane: ControlPlane) -> Alive:
+async def alive(plane: Plane) -> Alive:
     return Alive(True, plane.version)
 
 
 @get("/ready", summary="Everything that it needs is there")
-async def ready(plane: ControlPlane, hub: Hub) -> Response[Ready]:
+async def ready(plane: Plane, hub: Events) -> Response[Ready]:
     reason = "the server drains" if hub.closed else plane.not_ready()
     return Response(Ready(not reason, reason), status_code=503 if reason else 200)
 
 
 @get("/metrics", media_type=MediaType.TEXT, summary="For Prometheus")
-async def metrics(meters: Meters) -> Response[bytes]:
+async def metrics(meters: Measures) -> Response[bytes]:
     content, kind = await anyio.to_thread.run_sync(meters.text)
     return Response(content, media_type=kind)
 
 
 @get("/api/health", summary="How it is, with the reasons")
-async def health(plane: ControlPlane) -> Health:
+async def health(plane: Plane) -> Health:
     return await anyio.to_thread.run_sync(plane.health)
 
 
 @get("/api/orchestration", summary="The whole house in figures")
-async def orchestration(plane: ControlPlane) -> Health:
+async def orchestration(plane: Plane) -> Health:
     return await anyio.to_thread.run_sync(plane.health)
 
 
 @get("/api/stats", summary="The router in figures")
-async def stats(plane: ControlPlane) -> dict[str, Any]:
+async def stats(plane: Plane) -> dict[str, Any]:
     found: dict[str, Any] = msgspec.to_builtins(await anyio.to_thread.run_sync(plane.stats))
     return found
 
 
 @get("/api/ledger/checkpoint", summary="The signed head of the log")
-async def checkpoint(plane: ControlPlane) -> Head:
+async def checkpoint(plane: Plane) -> Head:
     def look() -> Head:
         plane.flush()
         note, head = plane.ledger.checkpoint()
@@ -89,7 +88,7 @@ async def checkpoint(plane: ControlPlane) -> Head:
 
 
 @get("/api/ledger/events/{position:int}", summary="One event with its proof")
-async def event(position: int, plane: ControlPlane) -> Inclusion:
+async def event(position: FromPath[int], plane: Plane) -> Inclusion:
     def look() -> Inclusion:
         size = plane.ledger.checkpoint()[1].size
         if not 1 <= position <= size:
@@ -103,7 +102,7 @@ async def event(position: int, plane: ControlPlane) -> Inclusion:
 
 
 @get("/api/events", media_type="text/event-stream", summary="What the log commits, as it comes (server-sent events)")
-async def events(hub: Hub) -> Stream:
+async def events(hub: Events) -> Stream:
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return Stream(hub.watch().events, media_type="text/event-stream", headers=headers)
 

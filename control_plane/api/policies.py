@@ -5,11 +5,12 @@ from typing import Annotated, Any
 import anyio.to_thread
 import msgspec
 from litestar import Request, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from ..access.tokens import Caller, may
 from ..governance.service import Shown
-from ..plane import ControlPlane
 from ..review.service import Item, Status
+from .given import Plane
 
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 
@@ -65,12 +66,12 @@ def actor_of(request: Request[Any, Any, Any]) -> str:
 
 
 @get("/api/policies", summary="Every policy and its stage")
-async def policies(plane: ControlPlane) -> list[Shown]:
+async def policies(plane: Plane) -> list[Shown]:
     return list(await anyio.to_thread.run_sync(plane.policies.list))
 
 
 @get("/api/policies/{name:str}", summary="One policy: standing, gates, content")
-async def policy(name: str, plane: ControlPlane) -> PolicyDetails:
+async def policy(name: FromPath[str], plane: Plane) -> PolicyDetails:
     def look() -> PolicyDetails:
         shown = plane.policies.show(name)
         gates = {kind: judged.verdict for kind, judged in plane.policies.judge(name).items()}
@@ -80,7 +81,7 @@ async def policy(name: str, plane: ControlPlane) -> PolicyDetails:
 
 
 @post("/api/policies", status_code=200, summary="Propose a new revision")
-async def propose(data: Proposal, request: Request[Any, Any, Any], plane: ControlPlane) -> Shown:
+async def propose(data: JSONBody[Proposal], request: Request[Any, Any, Any], plane: Plane) -> Shown:
     may(request.state.caller, "operator")
     actor = actor_of(request)
     return await anyio.to_thread.run_sync(
@@ -89,7 +90,7 @@ async def propose(data: Proposal, request: Request[Any, Any, Any], plane: Contro
 
 
 @post("/api/policies/{name:str}/advance", status_code=200, summary="One stage on, when the gates before it open")
-async def advance(name: str, data: Step, request: Request[Any, Any, Any], plane: ControlPlane) -> Shown:
+async def advance(name: FromPath[str], data: JSONBody[Step], request: Request[Any, Any, Any], plane: Plane) -> Shown:
     may(request.state.caller, "operator")
     actor = actor_of(request)
 
@@ -101,21 +102,23 @@ async def advance(name: str, data: Step, request: Request[Any, Any, Any], plane:
 
 
 @post("/api/policies/{name:str}/rollback", status_code=200, summary="One stage back")
-async def rollback(name: str, data: Back, request: Request[Any, Any, Any], plane: ControlPlane) -> Shown:
+async def rollback(name: FromPath[str], data: JSONBody[Back], request: Request[Any, Any, Any], plane: Plane) -> Shown:
     may(request.state.caller, "operator")
     actor = actor_of(request)
     return await anyio.to_thread.run_sync(lambda: plane.policies.rollback(name, actor=actor, reason=data.reason))
 
 
 @get("/api/policy-review", summary="What waits for a person")
-async def reviews(plane: ControlPlane, status: str = "pending", limit: int = 100) -> Reviews:
+async def reviews(plane: Plane, status: FromQuery[str] = "pending", limit: FromQuery[int] = 100) -> Reviews:
     return await anyio.to_thread.run_sync(
         lambda: Reviews(plane.review.status(), plane.review.items(status, limit=min(max(limit, 0), 1000)))
     )
 
 
 @post("/api/policy-review/{item:str}", status_code=200, summary="Decide one of them")
-async def resolve(item: str, data: Resolution, request: Request[Any, Any, Any], plane: ControlPlane) -> Status:
+async def resolve(
+    item: FromPath[str], data: JSONBody[Resolution], request: Request[Any, Any, Any], plane: Plane
+) -> Status:
     may(request.state.caller, "operator")
     actor = actor_of(request)
 
@@ -127,12 +130,14 @@ async def resolve(item: str, data: Resolution, request: Request[Any, Any, Any], 
 
 
 @get("/api/flags", summary="Every flag, its value, and where that comes from")
-async def flags(plane: ControlPlane) -> list[dict[str, str]]:
+async def flags(plane: Plane) -> list[dict[str, str]]:
     return [one._asdict() for one in await anyio.to_thread.run_sync(plane.explained_flags)]
 
 
 @post("/api/flags/{name:str}", status_code=200, summary="Flip a flag by a signed event")
-async def flip(name: str, data: Flip, request: Request[Any, Any, Any], plane: ControlPlane) -> dict[str, str]:
+async def flip(
+    name: FromPath[str], data: JSONBody[Flip], request: Request[Any, Any, Any], plane: Plane
+) -> dict[str, str]:
     may(request.state.caller, "admin")
     actor = actor_of(request)
     await anyio.to_thread.run_sync(lambda: plane.flips.flip(name, data.value, actor=actor, reason=data.reason))

@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
+import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.status_codes import HTTP_400_BAD_REQUEST, HTTP_500_INTERNAL_SERVER_ERROR
@@ -76,7 +77,9 @@ def of_http(request: Request[Any, Any, Any], fault: HTTPException) -> Response[b
 
 def of_surprise(request: Request[Any, Any, Any], fault: Exception) -> Response[bytes]:
     """A defect of ours: said in the log, without its insides in the answer."""
-    request.logger.error("unexpected", error=type(fault).__name__, exc_info=fault)
+    if isinstance(fault, RecursionError):
+        return answer(request, HTTP_400_BAD_REQUEST, "input.invalid", "the body is nested too deeply")
+    structlog.get_logger("control_plane.api").error("unexpected", error=type(fault).__name__, exc_info=fault)
     return answer(request, HTTP_500_INTERNAL_SERVER_ERROR, "internal", "something went wrong here; the log knows more")
 
 
