@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from .governance.flips import Flips
     from .governance.milestone_service import Milestones
     from .governance.plugin_service import Supervisor
+    from .guardrails.service import Guard
     from .governance.service import Policies
 
 
@@ -240,6 +241,14 @@ class ControlPlane:
 
         book = book_of(self._opened, self.ledger, self.folder, self._flags)
         return Flips(book, self.policies.simulated, self.milestones.check_flip)
+
+    @cached_property
+    def guard(self) -> "Guard":
+        """What agents may write, and what is checked when they stop."""
+        from .guardrails.service import Guard, project_of  # noqa: PLC0415 - as above
+
+        home = str(self._opened.home.root)
+        return Guard(self.ledger, self.folder, lambda: self.flags, home, project_of(home), os.environ)
 
     @cached_property
     def evidence(self) -> "EvidenceBook":
