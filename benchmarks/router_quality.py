@@ -1,7 +1,7 @@
 """Router quality on real outcomes: what each rule earns per task when a recorded matrix is replayed in random orders.
 
     python benchmarks/router_quality.py matrix.csv --tasks 500 --orders 40
-    python benchmarks/router_quality.py --synthetic 1 --cascades "arm-03>arm-11,arm-05>arm-11" --tasks 5000
+    python benchmarks/router_quality.py --synthetic 1 --family board --cascades six --tasks 5000
 
 A row of the matrix is one arm on one task: task, repo, arm, success (0..1), cost (dollars), latency (seconds). Only
 cells that exist are played: an arm without a cell is no candidate for that task. Beyond the matrix's length the tasks
@@ -16,11 +16,12 @@ import math
 import random
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.matrices import FAMILIES, Cell, Matrix
 from control_plane.router.board import Board, Candidate, ChoicePolicy
 from control_plane.router.cascade import Step, StepResult, learn_cascade
 from control_plane.router.choice import Table, compile_table, mix_bits, pick, serves
@@ -30,25 +31,9 @@ VERIFIER = "verifier"
 
 
 @dataclass(frozen=True)
-class Cell:
-    success: float
-    cost: float
-    latency: float
-
-
-@dataclass(frozen=True)
 class Cascade:
     name: str
     arms: tuple[str, ...]
-
-
-@dataclass
-class Matrix:
-    repos: dict[str, str] = field(default_factory=dict)
-    cells: dict[str, dict[str, Cell]] = field(default_factory=dict)
-
-    def arms(self) -> list[str]:
-        return sorted({arm for row in self.cells.values() for arm in row})
 
 
 @dataclass(frozen=True)
@@ -256,38 +241,6 @@ def _number(text: str | None) -> float:
     return float(word == "true") if word in ("true", "false") else float(word)
 
 
-def synthetic_matrix(seed: int, arms: int = 25, tasks: int = 500) -> Matrix:
-    """Item response: arms differ in skill and in how sharply tasks divide them; costs are lognormal."""
-    rng = random.Random(seed)
-    hardness = rng.uniform(1.6, 2.6)
-    difficulty = [rng.gauss(0.0, hardness) for _ in range(tasks)]
-    means = [0.09 + 0.655 * rng.betavariate(1.3, 1.0) for _ in range(arms)]
-    centre, width = math.fsum(means) / arms, 0.18
-    tie = rng.choice((0.2, 0.45))  # how far a better arm is a dearer one
-    matrix = Matrix()
-    for a, mean in enumerate(means):
-        noise = rng.gauss(0.0, 1.0)
-        logcost = math.log(0.2) + 1.25 * (tie * (mean - centre) / width + math.sqrt(1.0 - tie * tie) * noise)
-        price = min(1.5, max(0.005, math.exp(logcost)))
-        sharp, wide = rng.uniform(0.84, 1.56), rng.uniform(0.4, 0.9)
-        skill = _skill(mean, sharp, difficulty)
-        for t, hard in enumerate(difficulty):
-            won = rng.random() < 1.0 / (1.0 + math.exp(-sharp * (skill - hard)))
-            cost = price * math.exp(rng.gauss(-wide * wide / 2.0, wide) + 0.15 * hard / hardness)
-            cell = Cell(float(won), min(6.0 * price, cost), 60.0 * math.exp(rng.gauss(0.0, 0.5)))
-            matrix.cells.setdefault(f"task-{t:03}", {})[f"arm-{a:02}"] = cell
-    return matrix
-
-
-def _skill(mean: float, sharp: float, difficulty: Sequence[float]) -> float:
-    low, high = -12.0, 12.0
-    for _ in range(40):
-        middle = (low + high) / 2.0
-        got = math.fsum(1.0 / (1.0 + math.exp(-sharp * (middle - hard))) for hard in difficulty) / len(difficulty)
-        low, high = (middle, high) if got < mean else (low, middle)
-    return low
-
-
 def orders_of(matrix: Matrix, setting: Setting, orders: int, tasks: int, seed: int) -> list[list[Round]]:
     made = []
     for order in range(orders):
@@ -370,22 +323,37 @@ def measure(matrix: Matrix, setting: Setting, args: argparse.Namespace) -> dict[
     return table
 
 
-def cascades_from(text: str) -> tuple[Cascade, ...]:
+def cascades_from(text: str, matrix: Matrix | None = None) -> tuple[Cascade, ...]:
+    if text == "six" and matrix is not None:
+        text = ",".join(six_cascades(matrix))
     parts = [part.strip() for part in text.split(",") if part.strip()]
     return tuple(Cascade(part, tuple(arm.strip() for arm in part.split(">"))) for part in parts)
+
+
+def six_cascades(matrix: Matrix) -> list[str]:
+    """Each of the three most useful cheap arms before each of the two strongest."""
+    arms, rows = matrix.arms(), list(matrix.cells.values())
+    rate = {arm: math.fsum(row[arm].success for row in rows) / len(rows) for arm in arms}
+    cost = {arm: math.fsum(row[arm].cost for row in rows) / len(rows) for arm in arms}
+    strong = sorted(arms, key=lambda arm: -rate[arm])[:2]
+    useful = sorted(set(arms) - set(strong), key=lambda arm: cost[arm] - 2.0 * rate[arm])
+    dear = 0.3 * math.fsum(cost[arm] for arm in strong)
+    cheap = [arm for arm in useful if cost[arm] < dear]
+    return [f"{first}>{last}" for first in (cheap if len(cheap) > 2 else useful)[:3] for last in strong]
 
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("matrix", nargs="?", type=Path, help="CSV file, may be gzipped")
     made.add_argument("--synthetic", type=int, metavar="SEED", help="make a 25 x 500 matrix instead")
+    made.add_argument("--family", default="free", choices=FAMILIES, help="of the matrix that is made")
     for name in ("task", "repo", "arm", "success", "cost", "latency"):
         made.add_argument(f"--{name}", default=name, metavar="COLUMN", help=f"the column that holds the {name}")
     made.add_argument("--tasks", type=int, default=500)
     made.add_argument("--orders", type=int, default=40)
     made.add_argument("--seed", type=int, default=1)
     made.add_argument("--value", type=float, default=2.0, help="dollars that a success is worth")
-    made.add_argument("--cascades", default="", help='for example "cheap>strong,cheap>middle>strong"')
+    made.add_argument("--cascades", default="", help='such as "cheap>strong,cheap>middle>strong", or "six"')
     made.add_argument("--verifier-tpr", type=float, default=0.95)
     made.add_argument("--verifier-fpr", type=float, default=0.20)
     made.add_argument("--only", default="", help="rules to run, comma-separated, instead of all")
@@ -398,8 +366,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if (args.matrix is None) == (args.synthetic is None):
         print("give a matrix or --synthetic SEED", file=sys.stderr)
         return 2
-    matrix = read_matrix(args.matrix, args) if args.matrix else synthetic_matrix(args.synthetic)
-    setting = Setting(args.value, cascades_from(args.cascades), args.verifier_tpr, args.verifier_fpr)
+    matrix = read_matrix(args.matrix, args) if args.matrix else FAMILIES[args.family](args.synthetic)
+    setting = Setting(args.value, cascades_from(args.cascades, matrix), args.verifier_tpr, args.verifier_fpr)
     unknown = {arm for cascade in setting.cascades for arm in cascade.arms} - set(matrix.arms())
     if unknown:
         print(f"no such arm: {', '.join(sorted(unknown))}", file=sys.stderr)

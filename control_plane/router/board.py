@@ -20,16 +20,16 @@ class ChoicePolicy(msgspec.Struct, frozen=True):
     guard_errors: float = 1.0  # standard errors that a gain over the incumbent must survive
     incumbent_explore: float = 0.1  # how often an incumbent's guard steps aside, so that others can be learned
     floor: float = 0.0005  # shared by all arms: nothing starves, every choice has a propensity to divide by
-    optimism: float = 0.6  # how far above its estimate an arm is judged; see `Board._spread`
+    optimism: float = 0.53  # how far above its estimate an arm is judged; see `Board._spread`
     levels: int = 4  # of optimism, equally likely; their difference makes the choice random
     least_level: float = 0.85  # the smallest level as a share of the mean one
     horizon: float = 20.0  # tasks ahead that a discovery pays for, in a new task type ...
     horizon_growth: float = 0.5  # ... and how much it grows with each result there
-    news: float = 0.2  # how far one compiled table may add to an arm's runs, as a share of them
-    prior_runs: float = 15.0  # runs that an arm's prior is worth
-    price_runs: float = 1.0  # runs that a stated price is worth
-    price_guess: float = 0.05  # an unknown price, as a share of what a success is worth ...
-    guess_runs: float = 0.5  # ... and the runs that this guess is worth
+    news: float = 0.4  # how far one compiled table may add to an arm's runs, as a share of them
+    prior_runs: float = 18.0  # runs that an arm's prior is worth
+    hope: float = 0.08  # how far an arm's prior is raised towards certain success: who hardly ran gets a chance
+    price_runs: float = 1.0  # runs that a price is worth, stated or guessed
+    price_guess: float = 0.08  # an unknown price, as a share of what a success is worth
     price_doubt: float = 0.5  # standard deviation of one run's cost, as a share of the mean cost
     borrow_type_runs: float = 16.0  # runs that other task types can be worth
     borrow_repo_runs: float = 64.0  # runs that other repos of the same task type can be worth
@@ -141,16 +141,16 @@ class Board:
 
     def _plain_belief(self, i: int, own: Tally, kind: Tally, total: Tally) -> Belief:
         arm, policy = self._all[i], self.policy
-        priced = policy.price_runs if arm.cost_usd > 0.0 else policy.guess_runs
-        cost = arm.cost_usd or policy.price_guess * self._value
+        prior = arm.prior + policy.hope * (1.0 - arm.prior)
+        priced, cost = policy.price_runs, arm.cost_usd or policy.price_guess * self._value
         if total is _NOTHING:
-            return Belief(arm.prior, policy.prior_runs, cost, priced, arm.time_s)
+            return Belief(prior, policy.prior_runs, cost, priced, arm.time_s)
         seen, clocked = self._pooled(own, kind, total), policy.price_runs if arm.time_s > 0.0 else 0.0
         runs, paid, timed = seen.runs + policy.prior_runs, seen.paid + priced, seen.timed + clocked
         return Belief(
-            (seen.wins + policy.prior_runs * arm.prior) / runs,
+            (seen.wins + policy.prior_runs * prior) / runs,
             runs,
-            (seen.cost + priced * cost) / paid if paid else cost,
+            (seen.cost + priced * cost) / paid,
             paid,
             (seen.time + clocked * arm.time_s) / timed if timed else 0.0,
         )

@@ -177,9 +177,27 @@ def test_a_result_without_outcome_teaches_only_cost_and_time():
     learn(beliefs, "cheap", "code.fix", None, None, 0.4, 12.0)
     shown.refresh(beliefs)
     row = shown.beliefs[0]
-    assert (row.success, row.runs, row.time) == (0.5, POLICY.prior_runs, 12.0)
-    guess, weight = POLICY.price_guess * POLICY.success_value_usd, POLICY.guess_runs
+    assert (row.success, row.runs, row.time) == (0.5 + 0.5 * POLICY.hope, POLICY.prior_runs, 12.0)
+    guess, weight = POLICY.price_guess * POLICY.success_value_usd, POLICY.price_runs
     assert row.cost == (0.4 + weight * guess) / (1.0 + weight)
+
+
+def test_hope_raises_a_doubtful_prior_more_than_a_sure_one():
+    shown_arms = [Candidate("doubtful", prior=0.2), Candidate("sure", prior=0.95)]
+    shown = board(shown_arms)
+    shown.refresh(Beliefs())
+    raised = [row.success - arm.prior for row, arm in zip(shown.beliefs, shown_arms, strict=True)]
+    assert raised == pytest.approx([0.8 * POLICY.hope, 0.05 * POLICY.hope])
+
+
+def test_one_dear_call_does_not_condemn_an_arm():
+    beliefs, other = Beliefs(), Beliefs()
+    learn(beliefs, "cheap", "code.fix", None, 1.0, 1.0)
+    for _ in range(400):
+        learn(other, "cheap", "code.fix", None, 1.0, 1.0)
+    costs = [compile_table(board(), seen).beliefs[0].cost for seen in (beliefs, other)]
+    assert costs[0] < 0.6
+    assert costs[1] > 0.99
 
 
 def test_a_result_that_is_taken_back_leaves_no_trace_in_the_sums():
