@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from .governance.flips import Flips
     from .governance.milestone_service import Milestones
     from .governance.plugin_service import Supervisor
+    from .governance.rules import Retrieval
     from .guardrails.service import Guard
     from .governance.service import Policies
 
@@ -232,7 +233,14 @@ class ControlPlane:
         """Policies and their life, from draft to enforce and back."""
         from .governance.service import Policies  # noqa: PLC0415 - a plane that only routes needs none of it
 
-        return Policies(book_of(self._opened, self.ledger, self.folder, self._flags), check_router)
+        return Policies(book_of(self._opened, self.ledger, self.folder, self._flags), check_router, self._retrieval)
+
+    def _retrieval(self) -> "Retrieval | None":
+        """What a promotion has to know of the memory, when there is one."""
+        from .governance.rules import Retrieval  # noqa: PLC0415 - as above
+
+        quality = self.memory.quality()
+        return Retrieval(quality.level, quality.reason) if quality.counts else None
 
     @cached_property
     def flips(self) -> "Flips":

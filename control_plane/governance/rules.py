@@ -32,6 +32,13 @@ class OutOfOrder(BadInput):
     code = "policy.out-of-order"
 
 
+class Retrieval(NamedTuple):
+    """How memory is found, for a promotion that has to look at it."""
+
+    level: str
+    reason: str
+
+
 class StepRefused(ControlPlaneError):
     """A gate did not open; `verdict` is its one word."""
 
@@ -117,6 +124,17 @@ def next_step(state: GovernanceState, name: str, to: str | None, share: float | 
             cure="release the brake first",
         )
     return Step(name, standing, after, share)
+
+
+def check_retrieval(step: Step, retrieval: Retrieval | None) -> None:
+    """Memory that is not found well, or nobody knows how well, promotes no policy; a warning is only one."""
+    if retrieval is not None and "evaluation" in GATES[step.after] and retrieval.level in ("fail", "unknown"):
+        raise StepRefused(
+            f"retrieval_quality_{retrieval.level}",
+            f"{step.policy} cannot go to {step.after} now",
+            why=f"retrieval quality is {retrieval.level}: {retrieval.reason}",
+            cure="run `control-plane memory evaluate`; OPENCODE_RETRIEVAL_METRICS=false leaves retrieval out of it",
+        )
 
 
 def advance(step: Step, judged: Sequence[Judged], waived: Sequence[str], by: By) -> list[Event]:

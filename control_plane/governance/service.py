@@ -22,7 +22,7 @@ from .evaluation import evaluate
 from .events import ArtifactRecorded, PolicyPaused, PolicyRefused
 from .gatekeeping import Case, Gatekeeper, Offer
 from .gates import Judged
-from .rules import By, StepRefused
+from .rules import By, Retrieval, StepRefused
 from .state import GovernanceState, Standing
 from .verdicts import PREFIX
 
@@ -44,8 +44,15 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Policies:
-    def __init__(self, book: Book, check_router: Callable[[dict[str, Any]], None]) -> None:
-        self._book, self._check_router = book, check_router
+    """`retrieval` says what is wrong with how memory is found, or nothing where promotion need not look at it."""
+
+    def __init__(
+        self,
+        book: Book,
+        check_router: Callable[[dict[str, Any]], None],
+        retrieval: Callable[[], Retrieval | None] = lambda: None,
+    ) -> None:
+        self._book, self._check_router, self._retrieval = book, check_router, retrieval
         self._gatekeeper = Gatekeeper(book.ledger, book.authority)
 
     def list(self) -> tuple[Shown, ...]:
@@ -89,9 +96,11 @@ class Policies:
         offers = {"simulation": simulation, "evaluation": evaluation}
         # Which step is meant is settled once: who comes second does not take the next one unasked.
         meant = to or self._next(name, share, by)
+        retrieval = self._retrieval()
 
         def decide(state: GovernanceState) -> Sequence[Event]:
             step = rules.next_step(state, name, meant, share, brake(self._book.flags(state)))
+            rules.check_retrieval(step, retrieval)
             judged, waived = self._judge(state, step, offers, by.at)
             return rules.advance(step, judged, waived, by)
 

@@ -1,10 +1,6 @@
-"""A text index beside the log, in SQLite's FTS5 with BM25 ranks: it may be deleted, and is then written again.
-
-Whatever somebody types is cut into words and each word is quoted, so that no query can be more than its words.
-"""
+"""A text index beside the log, in SQLite's FTS5 with BM25 ranks: it may be deleted, and is then written again."""
 
 import contextlib
-import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,30 +11,27 @@ import msgspec
 from ..errors import ControlPlaneError, LedgerUnavailable
 from ..ledger.backend import Row
 from ..ledger.events import Catalogue, Event
+from .words import matching, parts
 
-CHUNK, MOST_WORDS = 4096, 48
+CHUNK = 4096
 _LAYOUT = 1
-_CREATE = """
-CREATE TABLE IF NOT EXISTS about (version TEXT, position INTEGER);
-CREATE TABLE IF NOT EXISTS places (id TEXT PRIMARY KEY, place INTEGER, kind TEXT, at REAL);
-CREATE VIRTUAL TABLE IF NOT EXISTS texts USING fts5 (
-    text, tags, parts, tokenize = "porter unicode61 remove_diacritics 2"
-);
-"""
+_TABLES = (
+    "CREATE TABLE places (place INTEGER PRIMARY KEY, id TEXT UNIQUE, kind TEXT, at REAL)",
+    "CREATE VIRTUAL TABLE texts USING fts5 (text, tags, parts, tokenize = 'porter unicode61 remove_diacritics 2')",
+)
 _FOUND = "SELECT places.id, places.kind, places.at, texts.text, texts.tags"
 _JOINED = "FROM texts JOIN places ON places.place = texts.rowid"
 # Tags say what a text is about, so they count twice; parts of a name in camel case count half.
 _RANK = "bm25(texts, 1.0, 2.0, 0.5)"
-_WORD = re.compile(r"[^\W_]+")
-_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-# They say nothing about the subject; a query of nothing else is taken as it is.
-_COMMON = frozenset(
-    _WORD.findall(
-        "a about after all also an and any are as at be because been before but by can did do does for from get had "
-        "has have how i if in into is it its may must my no not of on or our should so some that the their them then "
-        "there these they this to up us was we were what when where which while who why will with would you your"
-    )
-)
+# The best are chosen first and read afterwards: a sort that carries every text that matches is many times slower.
+_BEST = f"""
+SELECT places.place, places.id, {_RANK} AS fits {_JOINED}
+WHERE texts MATCH ? AND (? IS NULL OR places.kind = ?) ORDER BY fits, places.id LIMIT ?
+"""
+_SEARCH = f"""
+{_FOUND}, best.fits FROM ({_BEST}) AS best JOIN places ON places.id = best.id JOIN texts ON texts.rowid = best.place
+ORDER BY best.fits, best.id
+"""
 
 
 class IndexDamaged(ControlPlaneError):
@@ -125,9 +118,8 @@ class TextIndex:
         match = matching(words)
         if not match or limit < 1:
             return []
-        sql = f"{_FOUND}, {_RANK} AS rank {_JOINED} WHERE texts MATCH ? AND (? IS NULL OR places.kind = ?)"
         with self._guarded():
-            rows = self._db.execute(f"{sql} ORDER BY rank, places.id LIMIT ?", (match, kind, kind, limit)).fetchall()
+            rows = self._db.execute(_SEARCH, (match, kind, kind, limit)).fetchall()
         return [_found(row, -row[5]) for row in rows]
 
     def every(self, kind: str | None = None) -> list[Found]:
@@ -164,9 +156,7 @@ class TextIndex:
             # What is lost here is written again from the log.
             db.execute("PRAGMA synchronous=OFF")
             db.execute("BEGIN IMMEDIATE")
-            # Not `executescript`, which would end the transaction.
-            for statement in filter(str.strip, _CREATE.split(";")):
-                db.execute(statement)
+            db.execute("CREATE TABLE IF NOT EXISTS about (version TEXT, position INTEGER)")
             if [self._version] != [row[0] for row in db.execute("SELECT version FROM about")]:
                 self._empty(db)
             db.execute("COMMIT")
@@ -176,8 +166,9 @@ class TextIndex:
         return db
 
     def _empty(self, db: sqlite3.Connection) -> None:
-        for table in ("about", "places", "texts"):
-            db.execute(f"DELETE FROM {table}")
+        """Dropped, not deleted from: an older program may have laid them out otherwise."""
+        for statement in ("DROP TABLE IF EXISTS texts", "DROP TABLE IF EXISTS places", *_TABLES, "DELETE FROM about"):
+            db.execute(statement)
         db.execute("INSERT INTO about VALUES (?, 0)", (self._version,))
 
     def _begin_again(self) -> None:
@@ -223,22 +214,7 @@ class TextIndex:
             if isinstance(change, Put):
                 texts = (change.text, "\n".join(change.tags), " ".join(parts(change.text)))
                 place = self._db.execute("INSERT INTO texts VALUES (?, ?, ?)", texts).lastrowid
-                self._db.execute("INSERT INTO places VALUES (?, ?, ?, ?)", (change.id, place, change.kind, change.at))
-
-
-def matching(words: str) -> str:
-    """The MATCH expression for a text: any of its words, each quoted, so that none of them is an operator."""
-    found = _WORD.findall(words)
-    found += [part for word in found for part in parts(word)]
-    known = dict.fromkeys(word.lower() for word in found)
-    telling = [word for word in known if word not in _COMMON] or list(known)
-    return " OR ".join(f'"{word}"' for word in telling[:MOST_WORDS])
-
-
-def parts(text: str) -> list[str]:
-    """What names in camel case are made of."""
-    mixed = (word for word in _WORD.findall(text) if not word.islower() and not word.isupper())
-    return [part.lower() for word in mixed if len(found := _PART.findall(word)) > 1 for part in found]
+                self._db.execute("INSERT INTO places VALUES (?, ?, ?, ?)", (place, change.id, change.kind, change.at))
 
 
 def _found(row: tuple[str, str, float, str, str], score: float) -> Found:

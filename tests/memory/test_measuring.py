@@ -63,7 +63,7 @@ def test_the_built_in_benchmark_is_large_partly_hard_and_grounded() -> None:
     assert len({item.text for item in benchmark.items}) == len(benchmark.items)
 
 
-@pytest.mark.requirement("FG-11-2", "GOV-33")
+@pytest.mark.requirement("FG-11-2")
 def test_the_default_retriever_passes_the_benchmark_and_hard_queries_are_hard() -> None:
     benchmark = read_benchmark()
     got = measure(benchmark, ByWords)

@@ -126,7 +126,7 @@ def scribble(path: Path) -> None:
     path.write_bytes(content[:4096] + b"\xa5" * (len(content) - 4096))
 
 
-@pytest.mark.requirement("FG-11-PASS", "FG-11-3", "GOV-33")
+@pytest.mark.requirement("FG-11-PASS")
 def test_quality_is_unknown_then_measured_then_too_old(opened, clock: HandClock) -> None:
     memory = opened().memory
     assert (memory.quality().level, memory.quality().counts) == ("unknown", False)
@@ -161,7 +161,7 @@ def test_it_is_measured_once_a_day_and_when_the_memory_changed_much(opened, cloc
     assert len(plane.memory.trend()) == 4
 
 
-@pytest.mark.requirement("FG-11-PASS", "GOV-33")
+@pytest.mark.requirement("FG-11-PASS")
 def test_each_time_that_it_gets_worse_alerts_once_and_its_end_is_said(opened) -> None:
     plane = opened()
     plane.memory.remember(TESTS)

@@ -10,7 +10,8 @@ from control_plane.errors import MissingExtra
 from control_plane.memory import retrieving
 from control_plane.memory.measuring import measure, read_benchmark
 from control_plane.memory.retrieving import ByWords, Retrieving, by_embedding, index_of
-from control_plane.projections.search import Drop, Put, matching, parts
+from control_plane.projections.search import Drop, Put
+from control_plane.projections.words import matching, parts
 
 TEXTS = [
     Put("ci", "The integration job needs a Postgres service container", ("ci",)),

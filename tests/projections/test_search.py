@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from control_plane.projections.search import Drop, IndexDamaged, Put, TextIndex, matching, parts
+from control_plane.projections.search import Drop, IndexDamaged, Put, TextIndex
+from control_plane.projections.words import matching, parts
 from tests.ledger.small import CATALOGUE, Noted
 from tests.projections.test_folding import Paper
 
