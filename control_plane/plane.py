@@ -1,7 +1,7 @@
 """The composition root: opens the ledger, folds it, hands each service what it needs, closes in order."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +45,8 @@ from .router.history import History
 from .router.projection import ROUTER
 from .router.replay import Parity
 from .router.service import Router
+from .router.sim_report import Simulation, SimulationRequest
+from .router.simulation import Told
 from .router.stats import Stats, stats_of
 from .router.strategies import STRATEGIES, Strategy
 from .router.terms import Arm, Policy, Task
@@ -52,6 +54,7 @@ from .watching import Watch
 
 if TYPE_CHECKING:
     from .evidence.service import EvidenceBook
+    from .governance.document import PolicyDocument
     from .governance.flips import Flips
     from .governance.milestone_service import Milestones
     from .governance.plugin_service import Supervisor
@@ -205,6 +208,23 @@ class ControlPlane:
         at = self.ledger.clock.now()
         self.ledger.append("router", [ParityMeasured(at=at, decisions=found.decisions, matched=found.matched)])
         return found
+
+    def simulate(
+        self,
+        policy: "Policy | PolicyDocument | None" = None,
+        *,
+        request: SimulationRequest | None = None,
+        since: int = 1,
+        until: int | None = None,
+        told: Callable[[Told], None] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Simulation:
+        """What a policy would have chosen on every recorded decision, and what that would have come to."""
+        from .simulating import simulate  # noqa: PLC0415 - a plane that only routes needs none of it
+
+        self.flush()
+        note, _ = self.ledger.checkpoint()
+        return simulate(self._opened, note, self._history(), policy, request, since, until, told, progress)
 
     def _history(self) -> History:
         return History(self.ledger, self._router.strategies, Taught())

@@ -1,6 +1,6 @@
 """The router's own past, read back from the log."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from ..errors import ControlPlaneError
@@ -12,6 +12,8 @@ from .explain import Explanation, explain
 from .lessons import NOBODY, Teacher
 from .projection import READS
 from .replay import Parity, Replay, again, point_of, recompile
+from .sim_report import Simulation, SimulationRequest
+from .simulation import Signed, Simulator, Told
 from .situation import Boards
 from .state import RouterState, fold
 from .strategies import STRATEGIES, Strategy
@@ -54,6 +56,22 @@ class History:
 
     def replay(self, since: int = 1, until: int | None = None) -> Parity:
         return Replay(self.chunks, self._log.catalogue, since, until, self._strategies, self._teacher).run()
+
+    def simulate(
+        self,
+        policy: Policy | None,
+        request: SimulationRequest,
+        signed: Signed,
+        since: int = 1,
+        until: int | None = None,
+        *,
+        told: Callable[[Told], None] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Simulation:
+        return Simulator(
+            self.chunks, self._log.catalogue, policy, request, signed, since, until, self._strategies, self._teacher,
+            told, progress,
+        ).simulate()  # fmt: skip
 
     def explain(self, decision: str, near: int) -> Explanation:
         position, event = self._find(decision, near)

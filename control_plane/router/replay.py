@@ -12,7 +12,7 @@ from ..ledger.backend import Row
 from ..ledger.events import Catalogue, Event, version_of
 from .choice import SLOTS
 from .entries import Entry, Origin, Prepared, decide, prepare
-from .events import AdviceGiven, CatalogueDeclared
+from .events import AdviceGiven, CatalogueDeclared, ResultRecorded
 from .lessons import NOBODY, Teacher
 from .situation import Boards, Request, Situation, look
 from .state import READ, RouterState, fold, start
@@ -22,9 +22,10 @@ from .terms import Arms, Policy
 SAMPLES = 10
 # Where the part of an advice's event begins that all decisions of one kept choice and arm share.
 _SHARED = b'"position":'
-ADVICE = AdviceGiven.TOPIC
+ADVICE, RESULT = AdviceGiven.TOPIC, ResultRecorded.TOPIC
 BITS = SLOTS - 1
 MOST = sys.maxsize
+FAULTS = (ControlPlaneError, ArithmeticError, LookupError, TypeError, ValueError)
 
 
 class Mismatch(msgspec.Struct, frozen=True):
@@ -122,6 +123,8 @@ class Replay:
                     drawn = self._drawn.popleft()
                     self._compare(position, head, drawn)
                     self._follow_advice(head, drawn)
+                elif topic == RESULT:
+                    self._follow_result(self._decode(RESULT, stored))
                 elif topic in READ or topic in self._teacher.reads:
                     self._follow(topic, self._decode(topic, stored))
                 if position in due:
@@ -134,6 +137,15 @@ class Replay:
         if head.session is not None:
             self._teacher.advised(head.session, drawn.arm)
 
+    def _follow_result(self, event: Event) -> None:
+        if RESULT in self._teacher.reads:
+            self._follow(RESULT, event)
+            return
+        try:
+            fold(self._state, event)
+        except FAULTS:
+            """The folds of the live process pass over it in the same way."""
+
     def _follow(self, topic: str, event: Event) -> None:
         if isinstance(event, CatalogueDeclared):
             self._declared[event.declared] = (Arms(event.arms), event.policy)
@@ -142,7 +154,7 @@ class Replay:
                 self._teacher.fold(event)
             if topic in READ:
                 fold(self._state, event)
-        except (ControlPlaneError, ArithmeticError, LookupError, TypeError, ValueError):
+        except FAULTS:
             """The folds of the live process pass over it in the same way."""
 
     def _passed(self, position: int) -> None:
@@ -183,15 +195,19 @@ class Replay:
             if point.declared in self._declared:
                 declared = self._declared[point.declared]
                 entry = recompile(self._state, point, *declared, self._boards, self._strategies, self._teacher)
-                for drawn in every:
-                    drawn.entry = entry
-                    drawn.first, drawn.end = leading_slots(entry, drawn)
+                self._compiled(point, every, entry)
 
-    def _compare(self, position: int, head: Head, drawn: Drawn) -> None:
+    def _compiled(self, _: Point, every: list[Drawn], entry: Entry) -> None:
+        for drawn in every:
+            drawn.entry = entry
+            drawn.first, drawn.end = leading_slots(entry, drawn)
+
+    def _compare(self, position: int, head: Head, drawn: Drawn) -> bool:
         parity = self._parity
         parity.decisions += 1
         drawn.left -= 1
-        if drawn.first <= head.seed & BITS < drawn.end:
+        matched = drawn.first <= head.seed & BITS < drawn.end
+        if matched:
             parity.matched += 1
         else:
             parity.uncaptured += not drawn.captured
@@ -200,6 +216,7 @@ class Replay:
                 parity.mismatches.append(Mismatch(position, head.decision, drawn.path_hash, replayed))
         if not drawn.left:
             drawn.entry = None
+        return matched
 
 
 class Quiet:
