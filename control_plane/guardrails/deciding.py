@@ -62,7 +62,7 @@ class Modes(msgspec.Struct, frozen=True):
 
 
 class Past(NamedTuple):
-    """What the session did before: skills that it used, markers that it wrote itself, markers that were always there."""
+    """What the session did before: skills it used, markers it wrote itself, markers that were always there."""
 
     skills: AbstractSet[str] = frozenset()
     forged: AbstractSet[str] = frozenset()

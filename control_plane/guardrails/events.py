@@ -246,6 +246,7 @@ class RulesTuned(Event, frozen=True, kw_only=True):
 
 
 EVENTS: tuple[type[Event], ...] = (
-    Decided, RulesLoaded, RulesRefused, ModeChanged, PromotionDenied, HitLabelled, ToolFinished, SwitchedOff, SwitchedOn,
+    Decided, RulesLoaded, RulesRefused, ModeChanged, PromotionDenied, HitLabelled, ToolFinished, SwitchedOff,
+    SwitchedOn,
     HookFailed, StopModeChanged, StopPlanned, StopChecked, StopAnswered, ReportWritten, RulesTuned,
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from .errors import RulesUnreadable
 from .matching import with_own
-from .rulefile import RuleSet, read_rules, rule_set
+from .rulefile import Rule, RuleSet, read_rules, rule_set
 from .terms import HARDNESS
 
 PLACES = (".claude/skills/skill-rules.json", ".opencode/skill-rules.json")
@@ -51,7 +51,7 @@ class RuleFiles:
 
 def _together(sets: list[RuleSet]) -> RuleSet:
     """Of two rules of one name the harder one stays."""
-    chosen = {}
+    chosen: dict[str, Rule] = {}
     problems = [problem for rules in sets for problem in rules.problems]
     for rule in (rule for rules in sets for rule in rules.rules):
         held = chosen.get(rule.name)

@@ -14,8 +14,9 @@ OWN = Rule(
     priority="critical",
     description="The guardrails' own rules, records and switches are not an agent's to change.",
     paths=(
-        ".claude/settings*.json", "**/skill-rules.json", ".claude/hooks/**", ".opencode/plugin/**", ".opencode/plugins/**",
-        ".opencode/control-plane/**", ".opencode/cache/hook-compat/**", "control-plane.toml",
+        ".claude/settings*.json", "**/skill-rules.json", ".claude/hooks/**", ".opencode/plugin/**",
+        ".opencode/plugins/**",
+        ".opencode/control-plane", ".opencode/control-plane/**", ".opencode/cache/hook-compat/**", "control-plane.toml",
     ),
     exclusions=(".opencode/control-plane/reports/**",),
     message="{file_path} belongs to the guardrails; ask a person to change it.",

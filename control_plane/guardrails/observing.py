@@ -4,6 +4,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -29,6 +30,10 @@ class Call:
 
     def text(self, *names: str) -> str:
         return next((found for name in names if isinstance(found := self.arguments.get(name), str)), "")
+
+
+# Under which names tools are told what they shall write.
+_PATHS = ("file_path", "filePath", "path", "notebook_path", "notebookPath", "file", "destination", "target_file")
 
 
 def observe(
@@ -79,7 +84,11 @@ def brakes(environment: Mapping[str, str]) -> dict[str, Any]:
 def is_edit(tool: str) -> bool:
     """Whether a call of this tool may write: an editor's, a shell's, or one of an MCP server's that says so."""
     name = tool.lower().replace("-", "_")
-    return name in EDITS or name in SHELLS or name.rpartition("__")[2] in EDITS | {"write_file", "edit_file", "create_file", "move_file"}
+    return (
+        name in EDITS
+        or name in SHELLS
+        or name.rpartition("__")[2] in EDITS | {"write_file", "edit_file", "create_file", "move_file"}
+    )
 
 
 def _writes(call: Call, world: World) -> tuple[list[Write], list[str]]:
@@ -88,15 +97,15 @@ def _writes(call: Call, world: World) -> tuple[list[Write], list[str]]:
         return list(found.writes), found.opaque
     if not is_edit(call.tool):
         return [], []
-    writes = []
     content = proposed(call.arguments)
-    for name in ("file_path", "filePath", "path", "notebook_path", "notebookPath", "file", "destination", "target_file"):
-        if path := call.text(name):
-            writes.append(Write(world.absolute(path, call.cwd), content, "edit"))
+    paths = [call.text(name) for name in _PATHS]
+    writes = [Write(world.absolute(path, call.cwd), content, "edit") for path in paths if path]
     patch = call.text("patch", "patchText", "patch_text", "input", "diff")
     for path, added in patched_files(patch):
         writes.append(Write(world.absolute(path, call.cwd), added, "patch"))
-    named = any(call.text(name) for name in ("file_path", "filePath", "path", "notebook_path", "notebookPath", "patchText"))
+    named = any(
+        call.text(name) for name in ("file_path", "filePath", "path", "notebook_path", "notebookPath", "patchText")
+    )
     opaque = [] if writes or named else ["an edit names no file that we can read"]
     return writes, opaque
 
@@ -163,15 +172,20 @@ def _target(write: Write, matcher: Matcher, world: World, home: str) -> Target:
     )
 
 
+@lru_cache(maxsize=64)
+def _real(folder: str) -> str:
+    return os.path.realpath(folder)
+
+
 def names_of(path: str, project: str, home: str) -> list[str]:
     """Every name in the project that a path goes by: as written, with links followed, in Unicode's common form."""
     try:
-        real, root = os.path.realpath(path), os.path.realpath(project)
+        real, root = os.path.realpath(path), _real(project)
     except (OSError, ValueError):
         real, root = path, project
     names = [os.path.relpath(path, project), os.path.relpath(real, root)]
     if home:
-        place = os.path.relpath(real, os.path.realpath(home))
+        place = os.path.relpath(real, _real(home))
         if not place.startswith(".."):
             names.append(f".opencode/control-plane/{place}")
     names += [_INVISIBLE.sub("", unicodedata.normalize("NFKC", name)).replace("\\", "/") for name in list(names)]

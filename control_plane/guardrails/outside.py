@@ -36,7 +36,14 @@ def switched_off(home: str, now: float) -> dict[str, float | str] | None:
 
 def keep_failure(home: str, session: str, event: str, tool: str, reason: str, *, went_on: bool) -> None:
     """A line for the next plane that opens; a hook that fails must not fail once more over this."""
-    told = {"at": time.time(), "session": session, "event": event, "tool": tool, "reason": reason[:500], "went_on": went_on}
+    told = {
+        "at": time.time(),
+        "session": session,
+        "event": event,
+        "tool": tool,
+        "reason": reason[:500],
+        "went_on": went_on,
+    }
     try:
         os.makedirs(home, mode=0o700, exist_ok=True)
         path = os.path.join(home, FAILURES)

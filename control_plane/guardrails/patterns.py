@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import MissingExtra
 from .errors import BadPattern
 
-LONGEST, CHUNK = 2000, 16
+LONGEST, CHUNK = 2000, 12
 _UNICODE = re.compile(r"\\u\{([0-9a-fA-F]{1,6})\}|\\u([0-9a-fA-F]{4})")
 _MEMORY = 32 << 20
 
@@ -60,32 +60,39 @@ def compiled(expression: str, *, ignore_case: bool = False, dot_all: bool = Fals
 
 
 class Bundle:
-    """Many expressions with a number each; groups of them are asked at once, single ones only where a group hits."""
+    """Many expressions with a number each; groups of groups are asked first, single ones only where a group hits."""
 
-    def __init__(
-        self, entries: Sequence[tuple[int, str]], *, ignore_case: bool = False, dot_all: bool = False
-    ) -> None:
-        def whole(expressions: list[str]) -> Any:
-            # Too large a union is no fault of its members: then they are asked one by one.
-            try:
-                return _union(expressions, ignore_case, dot_all)
-            except BadPattern:
-                return None
-
-        self._groups = [
-            (
-                whole([text for _, text in chunk]) if len(chunk) > 1 else None,
-                [(number, compiled(text, ignore_case=ignore_case, dot_all=dot_all)) for number, text in chunk],
-            )
-            for chunk in (entries[at : at + CHUNK] for at in range(0, len(entries), CHUNK))
-        ]
+    def __init__(self, entries: Sequence[tuple[int, str]], *, ignore_case: bool = False, dot_all: bool = False) -> None:
+        self._compile = lambda text: compiled(text, ignore_case=ignore_case, dot_all=dot_all)
+        self._whole = lambda texts: _union(texts, ignore_case, dot_all)
+        self._groups = [self._group(part) for part in _parts(entries, CHUNK * CHUNK)]
 
     def hits(self, text: bytes) -> set[int]:
         found: set[int] = set()
         for union, members in self._groups:
             if union is None or union.search(text) is not None:
-                found.update(number for number, member in members if member.search(text) is not None)
+                for inner, singles in members:
+                    if inner is None or inner.search(text) is not None:
+                        found.update(number for number, single in singles if single.search(text) is not None)
         return found
+
+    def _group(self, entries: Sequence[tuple[int, str]]) -> tuple[Any, list[tuple[Any, list[tuple[int, Any]]]]]:
+        members = [
+            (self._joined(part), [(number, self._compile(text)) for number, text in part])
+            for part in _parts(entries, CHUNK)
+        ]
+        return (self._joined(entries) if len(members) > 1 else None), members
+
+    def _joined(self, entries: Sequence[tuple[int, str]]) -> Any:
+        # Too large a union is no fault of its members: then they are asked one by one.
+        try:
+            return self._whole([text for _, text in entries]) if len(entries) > 1 else None
+        except BadPattern:
+            return None
+
+
+def _parts(entries: Sequence[tuple[int, str]], size: int) -> list[Sequence[tuple[int, str]]]:
+    return [entries[at : at + size] for at in range(0, len(entries), size)]
 
 
 def _union(expressions: list[str], ignore_case: bool, dot_all: bool) -> Any:

@@ -78,7 +78,9 @@ def read_rules(text: bytes) -> RuleSet:
     except (ValueError, RecursionError) as fault:
         raise RulesUnreadable("the rules file cannot be read", why=str(fault), cure="mend its JSON") from None
     if not isinstance(top, dict) or not isinstance(top.get("skills"), dict):
-        raise RulesUnreadable("the rules file has no object `skills`", cure='begin with {"version": "1.0", "skills": {}}')
+        raise RulesUnreadable(
+            "the rules file has no object `skills`", cure='begin with {"version": "1.0", "skills": {}}'
+        )
     problems = [Problem("", f"unknown key {key!r}") for key in top.keys() - _TOP]
     rules = [_rule(str(name), told, problems) for name, told in top["skills"].items()]
     return rule_set([rule for rule in rules if rule is not None], problems)

@@ -1,6 +1,6 @@
 """The rules of the guardrails themselves: state, command and `now` go in, events come out or a coded refusal."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import BadInput
 from ..ledger.events import Event
@@ -32,7 +32,7 @@ class Figures(NamedTuple):
 
 def figures(state: State, family: str, scope: str = "") -> Figures:
     """Labels of hits that would block and that the rules in force would still find; what was tuned away is over."""
-    found = {label: 0 for label in Label}
+    found = dict.fromkeys(Label, 0)
     for hit in state.hits.values():
         if hit.label is not None and hit.family == family and hit.would is Decision.BLOCK and under(hit.path, scope):
             found[hit.label] += still_hit(state, hit)
@@ -58,7 +58,7 @@ def promote(state: State, family: str, scope: str, actor: str, now: float, targe
     if not 0.0 < target < 1.0:
         raise BadInput("the target is a share between 0 and 1", cure="0.05 is 5 %")
     seen = figures(state, family, scope)
-    numbers = {"clean": seen.true, "false": seen.false, "bound": seen.bound, "target": target}
+    numbers: dict[str, Any] = {"clean": seen.true, "false": seen.false, "bound": seen.bound, "target": target}
     if seen.bound > target:
         return [e.PromotionDenied(family=family, scope=scope, actor=actor, at=now, **numbers)]
     return [
@@ -72,7 +72,8 @@ def refusal(denied: e.PromotionDenied) -> PromotionRefused:
     needed = labels_needed(denied.false, denied.target)
     return PromotionRefused(
         f"{denied.family} is not promoted",
-        why=f"with {denied.clean} true and {denied.false} false positives its rate may be {denied.bound:.2%}, the target is {denied.target:.0%}",
+        why=f"with {denied.clean} true and {denied.false} false positives its rate may be {denied.bound:.2%}, "
+        f"the target is {denied.target:.0%}",
         cure=f"with {denied.false} false positives it takes {needed} labels; label more hits or tune the rule",
     )
 
@@ -85,7 +86,9 @@ def set_mode(state: State, family: str, scope: str, mode: Mode, actor: str, now:
     return [e.ModeChanged(family=family, scope=scope, mode=mode, cause="operator", actor=actor, at=now)]
 
 
-def label_hit(state: State, decision: str, rule: str | None, label: Label, actor: str, note: str, now: float) -> list[Event]:
+def label_hit(
+    state: State, decision: str, rule: str | None, label: Label, actor: str, note: str, now: float
+) -> list[Event]:
     """A label, and with a false positive too many the demotion in the same breath."""
     keys = [key for key in state.hits if key.startswith(f"{decision}\n")]
     if rule is not None:
@@ -99,7 +102,9 @@ def label_hit(state: State, decision: str, rule: str | None, label: Label, actor
             raise NoSuchHit(f"{decision} hit several rules: {names}", cure="name one with --rule")
         keys = blocking
     name, hit = keys[0].partition("\n")[2], state.hits[keys[0]]
-    events: list[Event] = [e.HitLabelled(decision=decision, rule=name, label=label, actor=actor, note=note[:500], at=now)]
+    events: list[Event] = [
+        e.HitLabelled(decision=decision, rule=name, label=label, actor=actor, note=note[:500], at=now)
+    ]
     return events + (_demotions(state, hit, now) if label is Label.FP and hit.label is not Label.FP else [])
 
 

@@ -32,7 +32,13 @@ STREAM, TRIES, ALIVE_MINUTES, MOST_WAITING = "guard", 5, 10.0, 1000
 
 class Guard:
     def __init__(
-        self, ledger: Ledger, folder: Folder, flags: Callable[[], Flags], home: str, project: str, environment: Mapping[str, str]
+        self,
+        ledger: Ledger,
+        folder: Folder,
+        flags: Callable[[], Flags],
+        home: str,
+        project: str,
+        environment: Mapping[str, str],
     ) -> None:
         self.ledger, self.folder, self._flags, self.home, self.project = ledger, folder, flags, home, project
         self._clock, self._environment = ledger.clock, environment
@@ -67,7 +73,8 @@ class Guard:
         self._beginning(session)
         seen = e.Observation(
             event="UserPromptSubmit", session=session, client=client, prompt=matcher.prompt(text[:100_000]),
-            overrides=overridden(matcher, environment), input_bytes=len(text.encode("utf-8", "replace")), **brakes(environment),
+            overrides=overridden(matcher, environment),
+            input_bytes=len(text.encode("utf-8", "replace")), **brakes(environment),
         )  # fmt: skip
         return self._decide(matcher, seen)
 
@@ -159,7 +166,9 @@ class Guard:
 
     # What people decide.
 
-    def label(self, decision: str, label: Label, *, rule: str | None = None, actor: str = "", note: str = "") -> list[Event]:
+    def label(
+        self, decision: str, label: Label, *, rule: str | None = None, actor: str = "", note: str = ""
+    ) -> list[Event]:
         """Say what a hit was worth; one false positive too many takes its family out of enforcement at once."""
         self.ledger.flush()
         return self._write(

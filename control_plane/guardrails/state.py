@@ -1,5 +1,8 @@
 """What the log says about the guardrails: the rules in force, each session's past, hits, labels, checks."""
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 
 from ..ledger.events import Event
@@ -256,7 +259,7 @@ def _tuned(state: State, event: e.RulesTuned) -> None:
     del state.tunings[:-100]
 
 
-_HANDLERS = {
+_HANDLERS: dict[type[Event], Callable[[State, Any], None]] = {
     e.Decided: _decided, e.RulesLoaded: _rules, e.RulesRefused: _refused, e.ModeChanged: _mode, e.HitLabelled: _label,
     e.ToolFinished: _finished, e.StopPlanned: _planned, e.StopChecked: _checked, e.StopAnswered: _answered,
     e.StopModeChanged: _stop_mode, e.SwitchedOff: _off, e.SwitchedOn: _on, e.HookFailed: _failed,

@@ -4,10 +4,10 @@ import re
 from typing import NamedTuple
 
 _WRITES = re.compile(
-    r"""\bopen\s*\([^()]*(?:\([^()]*\)[^()]*)*,\s*(?:mode\s*=\s*)?[rbu]*['"][rbt]*[wax+]"""
-    r"""|mode\s*=\s*['"][rbt]*[wax+]|\.open\s*\(\s*['"][rbt]*[wax+]"""
+    r"""\bopen\s*\([^()]{0,300}(?:\([^()]{0,300}\)[^()]{0,300}){0,6},\s*(?:mode\s*=\s*)?[rbu]*['"][rbt]*[wax+]"""
+    r"""|(?:mode|open)\s*=\s*['"][rbt]*[wax+]|\.open\s*\(\s*['"][rbt]*[wax+]"""
     r"""|write_text|write_bytes|writelines|(?<!stdout)(?<!stderr)\.write\s*\(|[wW]riteFile|appendFile|[wW]riteStream"""
-    r"""|copy[Ff]ile|copytree|\bcpSync|\bcp\s*\(|\brename|os\.replace|\.replace\s*\(\s*[^,()]*\)|unlink|rmtree|\brm(?:dir)?(?:Sync)?\s*\("""
+    r"""|copy[Ff]ile|copytree|\bcpSync|\bcp\s*\(|\brename|os\.replace|\.replace\s*\(\s*[^,()]{0,300}\)|unlink|rmtree|\brm(?:dir)?(?:Sync)?\s*\("""
     r"""|os\.remove|\.remove\(\s*['"]|shutil\.|truncate|symlink|hardlink|os\.link|\.link\s*\(|File\.(?:write|open|new|delete)|IO\.write"""
     r"""|binwrite|FileUtils|file_put_contents|\bfopen|fwrite|fputs|Deno\.|Bun\.write|os\.open|sendfile|\.touch\s*\(|\.save\s*\("""
     r"""|\bopen\s*\(?\s*(?:my\s+)?\$?\w+\s*,\s*['"]\s*\+?[>|+]|\bopen\s*\(?\s*\(?\s*['"]>|print\s*\{?\s*\$?\w*\}?\s*>|>>?\s*\(?['"]|->spew|fileinput"""
@@ -25,9 +25,11 @@ _HIDES = re.compile(
 )
 _DEPENDS = re.compile(
     r"input\s*\(|stdin|environ|getenv|process\.env|\bENV\b|\$ENV|listdir|scandir|\bglob\b|os\.walk|iterdir|readdir|Dir\.|urlopen|requests"
-    r"|\.join\s*\(\s*['\"]['\"]|['\"]\s*\.join|\.format\s*\(|%\s*[(\w'\"]|\{[^{}]*\}[^'\"]*['\"]|replace\s*\([^()]*,|\.sub\s*\(|upper|lower\s*\(|strip"
+    r"|\.join\s*\(\s*['\"]['\"]|['\"]\s*\.join|\.format\s*\(|%\s*[(\w'\"]|\{[^{}]{0,80}\}[^'\"]{0,80}['\"]|replace\s*\([^()]{0,300},|\.sub\s*\(|upper|lower\s*\(|strip"
 )
-_TEXT = re.compile(r"""(?:'''(.*?)'''|\"\"\"(.*?)\"\"\"|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|`([^`]*)`)""", re.DOTALL)
+_TEXT = re.compile(
+    r"""(?:'''(.*?)'''|\"\"\"(.*?)\"\"\"|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|`([^`]*)`)""", re.DOTALL
+)
 _PERL_TEXT = re.compile(r"(?:q[qwx]?|%[qQwx]?)\s*[({\[<|/!]([^)}\]>|/!]*)[)}\]>|/!]")
 _WORD = re.compile(r"[\w.~/@+:-]*[/.][\w./@+-]+")
 MOST_TEXTS = 400
@@ -45,7 +47,7 @@ class Code(NamedTuple):
 def read_code(text: str) -> Code:
     writes, runs, hides = (found.search(text) is not None for found in (_WRITES, _RUNS, _HIDES))
     texts = [next(filter(None, found), "") for found in _TEXT.findall(text)]
-    texts += [found for found in _PERL_TEXT.findall(text)]
+    texts += _PERL_TEXT.findall(text)
     texts = [one for one in texts if one][:MOST_TEXTS]
     commands: tuple[str, ...] = ()
     if runs:

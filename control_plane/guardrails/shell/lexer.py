@@ -65,6 +65,8 @@ class _Lexer:
         return self._at == 0 or self._text[self._at - 1] in " \t\r\n;&|()"
 
     def _operator(self) -> str | None:
+        if self._text[self._at] not in "<>&|;()\n":
+            return None
         if self._text[self._at : self._at + 2] in ("<(", ">("):
             return None
         return next((one for one in OPERATORS if self._text.startswith(one, self._at)), None)

@@ -185,7 +185,9 @@ def _interpreter(reader: "Reader", call: "Call", name: str) -> str | None:
         if word in _CODE_FLAGS or re.match(r"^-[a-zA-Z0-9]*[ceEr]$", word):
             inline += words[at + 1 : at + 2]
             at += 2
-        elif (joined := re.match(r"^(?:--(?:eval|print|execute)=|-[cer](?=[^a-zA-Z0-9]|\w+[ (.]))(.+)$", word, re.DOTALL)):
+        elif joined := re.match(
+            r"^(?:--(?:eval|print|execute)=|-[cer](?=[^a-zA-Z0-9]|\w+[ (.]))(.+)$", word, re.DOTALL
+        ):
             inline.append(joined[1])
             at += 1
         elif word == "-m":

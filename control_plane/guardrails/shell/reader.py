@@ -7,8 +7,9 @@ from .lexer import REDIRECTS, Token, tokens
 from .words import Words
 from .world import UNKNOWN, World, Write
 
-DEEPEST, MOST_WRITES = 12, 2000
+DEEPEST, MOST_WRITES, MOST_STEPS, LONGEST = 12, 2000, 4000, 512 << 10
 _ASSIGNMENT = re.compile(r"^([A-Za-z_]\w*)(?:\[[^\]]*\])?\+?=")
+_ARRAY = re.compile(r"^[A-Za-z_]\w*\+?=$")
 _ENDS = {";", "&", "&&", "||", "|", "|&", "\n", "(", ")", ";;", ";&", ";;&"}
 _RESERVED = {"if", "then", "elif", "else", "fi", "while", "until", "do", "done", "{", "}", "!", "esac", "time"}
 _HARMLESS = ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "/dev/zero")
@@ -30,13 +31,17 @@ class Found(NamedTuple):
 def read_command(text: str, world: World) -> Found:
     """Everything that this command would write, as far as its text says it; `opaque` says what it does not say."""
     reader = Reader(world)
-    reader.script(text)
+    try:
+        reader.script(text) if len(text) <= LONGEST else reader.opaque.append("the command is too long to be read")
+    except (RecursionError, ValueError, LookupError, TypeError, OSError, OverflowError, re.error) as fault:
+        # What we cannot read is not taken for harmless.
+        reader.opaque.append(f"the command cannot be read ({type(fault).__name__})")
     return Found(reader.writes, list(dict.fromkeys(reader.opaque)))
 
 
 class Reader:
     def __init__(self, world: World) -> None:
-        self.world, self.cwd = world, world.cwd
+        self.world, self.cwd, self.before = world, world.cwd, world.cwd
         self.writes: list[Write] = []
         self.opaque: list[str] = []
         # What this very command has written so far: a script of its own making is read from here.
@@ -44,7 +49,7 @@ class Reader:
         self.words = Words(world, self.output)
         self.functions: dict[str, list[Token]] = {}
         self._folders: list[str] = []
-        self._depth = 0
+        self._depth = self._steps = 0
 
     # What programs report.
 
@@ -136,6 +141,8 @@ class Reader:
             while at < len(all_tokens) and all_tokens[at].plain != "in":
                 at += 1
             return at + 1
+        if _ARRAY.match(word) and at + 1 < len(all_tokens) and all_tokens[at + 1].operator == "(":
+            return self._array(word.partition("=")[0].rstrip("+"), all_tokens, at + 2)
         named = all_tokens[at + 1].plain if word == "function" and at + 1 < len(all_tokens) else ""
         following = [token.operator for token in all_tokens[at + 1 : at + 3]]
         if named:
@@ -155,6 +162,14 @@ class Reader:
         if name:
             self.words.variables[name] = (self.words.value("@") if values is None else values) or [""]
         return at
+
+    def _array(self, name: str, all_tokens: list[Token], at: int) -> int:
+        values: list[str] = []
+        while at < len(all_tokens) and all_tokens[at].operator != ")":
+            values += self.words.expand(all_tokens[at], self.cwd)
+            at += 1
+        self.words.variables[name] = [*self.words.variables.get(name, []), *values][-64:] or [""]
+        return at + 1
 
     def _define(self, name: str, all_tokens: list[Token], at: int) -> int:
         while at < len(all_tokens) and all_tokens[at].operator == "\n":
@@ -177,6 +192,10 @@ class Reader:
         words: list[str] = []
         targets: list[str] = []
         stdin, at = fed, 0
+        self._steps += 1
+        if self._steps > MOST_STEPS:
+            self.opaque.append("the command has more steps than are looked at")
+            return UNKNOWN
         while at < len(parts):
             token = parts[at]
             if token.operator in REDIRECTS:

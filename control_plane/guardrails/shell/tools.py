@@ -62,8 +62,9 @@ def _cd(reader: "Reader", call: "Call") -> str | None:
     place = rest[0] if rest else reader.world.environment.get("HOME", "/")
     if UNKNOWN in place:
         reader.opaque.append("the command goes to a folder that only it knows")
-    elif place != "-":
-        reader.cwd = reader.world.absolute(place, reader.cwd)
+    else:
+        before, reader.cwd = reader.cwd, reader.before if place == "-" else reader.world.absolute(place, reader.cwd)
+        reader.before = before
     return ""
 
 
@@ -187,7 +188,11 @@ def _sed(reader: "Reader", call: "Call") -> str | None:
     if edits:
         for file in files:
             reader.write(file, script, "sed -i")
-    if re.search(r"(?:^|[;/\d\s])e(?:\s+\S|$|;)", script) and "-n" not in words and re.search(r"/[gp]*e[gp]*(?:$|;)|^\s*\d*e ", script):
+    if (
+        re.search(r"(?:^|[;/\d\s])e(?:\s+\S|$|;)", script)
+        and "-n" not in words
+        and re.search(r"/[gp]*e[gp]*(?:$|;)|^\s*\d*e ", script)
+    ):
         reader.opaque.append("sed runs commands")
     return None
 
@@ -200,13 +205,18 @@ def _find(reader: "Reader", call: "Call") -> str | None:
     roots = words[1:first] or ["."]
     names = [words[at + 1] for at, word in enumerate(words[:-1]) if word in ("-name", "-iname", "-path", "-wholename")]
     found = [
-        path for root in roots if UNKNOWN not in root for path in _found(reader, reader.world.absolute(root, call.cwd), names)
+        path
+        for root in roots
+        if UNKNOWN not in root
+        for path in _found(reader, reader.world.absolute(root, call.cwd), names)
     ]
     for at, word in enumerate(words):
         if word in ("-exec", "-execdir", "-ok", "-okdir"):
             end = next((to for to in range(at, len(words)) if words[to] in (";", "+", "\\;")), len(words))
             inner = [piece for word in words[at + 1 : end] for piece in (found if word == "{}" else [word])]
-            named = [word.replace("{}", path) for word in words[at + 1 : end] for path in (found if "{}" in word else [""])]
+            named = [
+                word.replace("{}", path) for word in words[at + 1 : end] for path in (found if "{}" in word else [""])
+            ]
             if inner:
                 run(reader, call._replace(words=inner if "{}" in words[at + 1 : end] else named))
         elif word == "-delete":
@@ -223,10 +233,9 @@ def _found(reader: "Reader", root: str, names: list[str]) -> list[str]:
     if not reader.world.is_folder(root):
         return [root]
     every = reader.world.files_under(root)
-    wanted = [path for path in every if any(
+    return [path for path in every if any(
         fnmatch.fnmatch(os.path.basename(path).lower(), name.lower()) or fnmatch.fnmatch(path, name) for name in names
     )] if names else every  # fmt: skip
-    return wanted
 
 
 def _git(reader: "Reader", call: "Call") -> str | None:
@@ -239,7 +248,9 @@ def _git(reader: "Reader", call: "Call") -> str | None:
             reader.script(words[at + 1].partition("!")[2])
         at += 2 if words[at] in ("-C", "-c", "--git-dir", "--work-tree", "--namespace") else 1
     verb, rest = (words[at] if at < len(words) else ""), words[at + 1 :]
-    options, files = split_options(["git", *rest], ("-o", "--output", "-b", "-B", "-s", "--source", "-m", "--directory"))
+    options, files = split_options(
+        ["git", *rest], ("-o", "--output", "-b", "-B", "-s", "--source", "-m", "--directory")
+    )
     for name in ("-o", "--output"):
         if name in options and verb in ("diff", "format-patch", "archive", "log", "show"):
             reader.write(options[name], None, f"git {verb}", cwd=cwd)
@@ -273,7 +284,9 @@ def _apply(reader: "Reader", call: "Call", patches: list[str], via: str, strip: 
 
 
 def _patch(reader: "Reader", call: "Call") -> str | None:
-    options, files = split_options(call.words, ("-i", "-o", "-d", "--input", "--output", "--directory", "-p", "--strip"))
+    options, files = split_options(
+        call.words, ("-i", "-o", "-d", "--input", "--output", "--directory", "-p", "--strip")
+    )
     cwd = reader.world.absolute(options.get("-d") or options.get("--directory") or ".", call.cwd)
     output = options.get("-o") or options.get("--output")
     named = [one for one in (options.get("-i") or options.get("--input"), *files[1:]) if one]
@@ -308,7 +321,9 @@ def _fetch(reader: "Reader", call: "Call") -> str | None:
     for flag in ("-o", "--output", "--output-document", "-O", "-D", "-c"):
         if options.get(flag):
             reader.write(os.path.join(folder, options[flag]), None, call.words[0])
-    remote = os.path.basename(call.words[0]) == "wget" or any(re.match(r"^-[a-zA-Z]*O", word) for word in call.words[1:])
+    remote = os.path.basename(call.words[0]) == "wget" or any(
+        re.match(r"^-[a-zA-Z]*O", word) for word in call.words[1:]
+    )
     if remote:
         for address in rest:
             reader.write(os.path.join(folder, address.rstrip("/").rpartition("/")[2]), None, call.words[0])
@@ -337,13 +352,17 @@ def _unpack(reader: "Reader", call: "Call") -> str | None:
     options, rest = split_options(words, ("-C", "-d", "-f", "--directory", "--file"))
     packed = options.get("-f") or options.get("--file") or next((word for word in rest if "." in word), "")
     if name in ("tar", "bsdtar"):
-        mode = "".join(word.lstrip("-") for word in words[1:2]) + "".join(word for word in words if word.startswith("--"))
+        mode = "".join(word.lstrip("-") for word in words[1:2]) + "".join(
+            word for word in words if word.startswith("--")
+        )
         packed = packed or next((w for w in rest[1:] if w), "")
         if "c" in mode and "x" not in mode.partition("--")[0]:
             reader.write(packed, None, "tar")
             return None
         if "x" not in mode:
             return None
+    if name == "unzip" and any(re.match(r"^-[a-z]*[ltpvzZ]", word) for word in words[1:]):
+        return None
     folder = options.get("-C") or options.get("--directory") or (options.get("-d") if name != "tar" else None) or "."
     members = _members(reader.world.absolute(packed, call.cwd)) if packed and UNKNOWN not in packed else None
     if members is None:
@@ -397,7 +416,9 @@ def _list(reader: "Reader", call: "Call") -> str | None:
     out: list[str] = []
     for one in rest or ["."]:
         place = reader.world.absolute(one, call.cwd) if UNKNOWN not in one else ""
-        names = sorted(os.path.basename(path) for path in reader.world.matches(os.path.join(place, "*"))) if place else []
+        names = (
+            sorted(os.path.basename(path) for path in reader.world.matches(os.path.join(place, "*"))) if place else []
+        )
         out += names if reader.world.is_folder(place) else [one]
     return "\n".join(out) + "\n"
 
@@ -409,7 +430,11 @@ def _control_plane(reader: "Reader", call: "Call") -> str | None:
         verb = words[words.index("guard") + 1 : words.index("guard") + 2]
         if verb and (verb[0] in ("off", "promote", "label", "mode") or (verb[0] in ("tune", "install") and len(words) > 2)
                      or "--remove" in call.words or "--apply" in call.words):  # fmt: skip
-            reader.write(os.path.join(reader.world.project, ".opencode/control-plane/guard", verb[0]), None, "control-plane guard")
+            reader.write(
+                os.path.join(reader.world.project, ".opencode/control-plane/guard", verb[0]),
+                None,
+                "control-plane guard",
+            )
     return None
 
 
@@ -421,14 +446,21 @@ def editor(reader: "Reader", call: "Call", name: str) -> str | None:
     words = call.words
     if re.match(r"^(?:g|m|n)?awk$", name):
         options, rest = split_options(words, ("-f", "-v", "-F", "-i", "-e"))
-        program = options.get("-e") or (rest[0] if rest and "-f" not in options else reader.file(options.get("-f", ""), call.cwd)[0] or "")
+        program = options.get("-e") or (
+            rest[0] if rest and "-f" not in options else reader.file(options.get("-f", ""), call.cwd)[0] or ""
+        )
         given = [words[at + 1] for at, word in enumerate(words[:-1]) if word == "-v"]
         values = dict(one.split("=", 1) for one in given if "=" in one)
-        targets = re.findall(r"print[^;{}|]*>>?\s*\(?\s*(\"[^\"]*\"|\w+)", program)
+        targets = re.findall(r"print[^;{}|]{0,300}>>?\s*\(?\s*(\"[^\"]*\"|\w+)", program)
         for target in targets:
             named = target.strip('"') if target.startswith('"') else values.get(target)
             if named is None and not target.isdigit():
-                candidates = [*re.findall(r'"([^"]+)"', program), *rest[1:], *values.values(), *(call.stdin or "").split()]
+                candidates = [
+                    *re.findall(r'"([^"]+)"', program),
+                    *rest[1:],
+                    *values.values(),
+                    *(call.stdin or "").split(),
+                ]
                 for one in candidates:
                     reader.write(one, program, "awk")
             elif named:
@@ -454,7 +486,10 @@ def editor(reader: "Reader", call: "Call", name: str) -> str | None:
                 reader.write(text, told, name)
         return UNKNOWN
     if name == "sqlite3":
-        for target in re.findall(r"(?:\.output|\.once|writefile\(|\.save|\.backup)\s*'?\"?([^\s'\",)]+)", " ".join(words) + (call.stdin or "")):
+        for target in re.findall(
+            r"(?:\.output|\.once|writefile\(|\.save|\.backup)\s*'?\"?([^\s'\",)]+)",
+            " ".join(words) + (call.stdin or ""),
+        ):
             reader.write(target, None, name)
         return UNKNOWN
     if re.match(r"^(?:perl|ruby)", name) and any(re.match(r"^-[a-zA-Z0-9]*i", word) for word in words[1:]):

@@ -120,10 +120,8 @@ def _braces(text: str) -> list[str]:
     if found is None:
         return [text]
     inside = found[1]
-    if ".." in inside and "," not in inside:
-        choices = _range(*inside.split("..")[:2])
-    else:
-        choices = inside.split(",")
+    ranged = ".." in inside and "," not in inside
+    choices = _range(*inside.split("..")[:2]) if ranged else inside.split(",")
     before, after = text[: found.start()], text[found.end() :]
     return [one for choice in choices[:MOST] for one in _braces(before + choice + after)][:MOST]
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 UNKNOWN = "\ue000"
 LARGEST_SCRIPT, MOST_FILES = 256 << 10, 2000
 _PROC_CWD = re.compile(r"^/proc/(?:self|thread-self|\d+|\$\$)/cwd(?=/|$)")
-_PROC_ROOT = re.compile(r"^/proc/(?:self|thread-self|\d+)/root(?=/|$)")
+_PROC_ROOT = re.compile(r"^/proc/(?:self|thread-self|\d+)/(?:root)(?=/|$)")
 
 
 class Write(NamedTuple):
