@@ -31,7 +31,7 @@ class Prospect(msgspec.Struct):
 
 def prospect_of(entry: Entry, recorded: Entry, probed: bool, clip: float) -> Prospect:
     chances, before = lot(entry, probed), lot(recorded, probed)
-    models = _models(entry.situation, recorded.situation, {**chances, **before})
+    models = _models(entry.situation, recorded.situation, chances | before)
     unsupported = clipped = 0.0
     missed = NOTHING
     for arm, chance in chances.items():
@@ -72,28 +72,32 @@ def slow_tails(situation: Situation) -> dict[str, float]:
 
 def _models(situation: Situation, recorded: Situation, arms: Chances) -> dict[str, Expected]:
     """What was believed before the decision: the past alone, so that no result can have shaped its own expectation."""
-    policy, found = situation.policy, dict[str, Expected]()
+    policy = situation.policy
+    value, second = policy.success_value_usd, policy.time_value_usd_per_s
+    believed = dict(zip(recorded.board.names, recorded.beliefs, strict=False))
+    if situation is not recorded:
+        believed.update(zip(situation.board.names, situation.beliefs, strict=False))
+    found = dict[str, Expected]()
     for name in arms:
-        believed = _belief(situation, name) or _belief(recorded, name)
-        success, cost, time = believed or (situation.arms.by_name[name].prior, 0.0, 0.0)
-        utility = policy.success_value_usd * success - cost - policy.time_value_usd_per_s * time
-        found[name] = (success, cost, time, utility)
+        belief = believed.get(name)
+        if belief is None:
+            prior = situation.arms.by_name[name].prior
+            found[name] = (prior, 0.0, 0.0, value * prior)
+        else:
+            success, cost, time = belief.success, belief.cost, belief.time
+            found[name] = (success, cost, time, value * success - cost - second * time)
     return found
 
 
-def _belief(situation: Situation, name: str) -> tuple[float, float, float] | None:
-    names = situation.board.names
-    if name not in names or names.index(name) >= len(situation.beliefs):
-        return None
-    belief = situation.beliefs[names.index(name)]
-    return belief.success, belief.cost, belief.time
-
-
 def _mean(chances: Chances, models: dict[str, Expected]) -> Expected:
-    total = NOTHING
+    success = cost = time = utility = 0.0
     for arm, chance in chances.items():
-        total = _plus(total, chance, models[arm])
-    return total
+        model = models[arm]
+        success += chance * model[0]
+        cost += chance * model[1]
+        time += chance * model[2]
+        utility += chance * model[3]
+    return success, cost, time, utility
 
 
 def _plus(total: Expected, share: float, part: Expected) -> Expected:

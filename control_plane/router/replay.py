@@ -25,6 +25,8 @@ _SHARED = b'"position":'
 ADVICE, RESULT = AdviceGiven.TOPIC, ResultRecorded.TOPIC
 BITS = SLOTS - 1
 MOST = sys.maxsize
+# About 100 MB.
+KEPT = 131_072
 FAULTS = (ControlPlaneError, ArithmeticError, LookupError, TypeError, ValueError)
 
 
@@ -107,6 +109,8 @@ class Replay:
         self._drawn: deque[Drawn] = deque()
         self._due: dict[int, dict[Point, list[Drawn]]] = {}
         self._parity = Parity()
+        self._kept: list[Sequence[Row]] = []
+        self._last = 0
 
     def run(self) -> Parity:
         self._walk()
@@ -115,8 +119,8 @@ class Replay:
     def _walk(self) -> None:
         self._collect()
         self._compile(0)
-        since, until, due = self._since, self._until, self._due
-        for rows in self._log():
+        since, until, due, read = self._since, self._until, self._due, self._teacher.reads
+        for rows in self._again():
             for position, _, _, topic, stored in rows:
                 if topic == ADVICE and since <= position <= until:
                     head = self._head(stored)
@@ -125,7 +129,7 @@ class Replay:
                     self._follow_advice(head, drawn)
                 elif topic == RESULT:
                     self._follow_result(self._decode(RESULT, stored))
-                elif topic in READ or topic in self._teacher.reads:
+                elif topic in READ or topic in read:
                     self._follow(topic, self._decode(topic, stored))
                 if position in due:
                     self._compile(position)
@@ -160,11 +164,29 @@ class Replay:
     def _passed(self, position: int) -> None:
         """So far it has come."""
 
+    def _again(self) -> Iterator[Sequence[Row]]:
+        """The same rows once more, and none that came meanwhile."""
+        kept, self._kept = self._kept, []
+        if kept:
+            yield from kept
+            return
+        for rows in self._log():
+            if rows[-1][0] >= self._last:
+                yield [row for row in rows if row[0] <= self._last]
+                return
+            yield rows
+
     def _collect(self) -> None:
         """What was drawn from what; events with the same shared part need to be read only once."""
         known: dict[bytes, Drawn] = {}
         since, until, due, every = self._since, self._until, self._due, self._drawn
         for rows in self._log():
+            self._last = rows[-1][0]
+            # A log of some length is read twice, a short one is remembered.
+            if self._last <= KEPT:
+                self._kept.append(rows)
+            else:
+                self._kept.clear()
             for position, _, _, topic, stored in rows:
                 if topic == ADVICE and since <= position <= until:
                     at = stored.find(_SHARED)

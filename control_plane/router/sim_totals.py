@@ -9,7 +9,8 @@ from .entries import Entry
 from .estimates import Batch, Measure
 from .hdr import fine_bucket
 from .prospects import Prospect
-from .replay import Drawn
+from .replay import BITS, Drawn
+from .state import Outcome
 from .terms import Policy
 
 K = TypeVar("K")
@@ -22,6 +23,7 @@ class Judged(Drawn):
     prospect: Prospect | None = None
     chosen: Entry | None = None
     refusal: str = ""
+    steps: int = 0
     weight: float = 0.0
     same_first: int = 0
     same_end: int = 0
@@ -130,6 +132,40 @@ class Totals:
         for name, dollars in prospect.tails.items():
             count, total = self.tails.get(name, (0, 0.0))
             self.tails[name] = count + n, total + n * dollars
+
+
+def unfit(drawn: Judged, recorded: Entry) -> str:
+    """Why a decision's chance cannot be relied on; empty where it can."""
+    if drawn.end == drawn.first:
+        return "not_repeated"
+    chance = 1.0 if drawn.probed else recorded.choice.chances[recorded.choice.arms.index(drawn.arm)]
+    return "" if chance == drawn.propensity else "propensity_differs"
+
+
+def slots_of(entry: Entry, drawn: Judged) -> tuple[int, int]:
+    """The slots that lead to the recorded arm under the policy, whatever path the words of it are."""
+    if drawn.probed and entry.probe is not None:
+        return (0, BITS + 1) if entry.probe.arm.name == drawn.arm else (0, 0)
+    if drawn.arm not in entry.choice.arms:
+        return 0, 0
+    at = entry.choice.arms.index(drawn.arm)
+    return entry.edges[at - 1] if at else 0, entry.edges[at]
+
+
+def whole_run(steps: dict[int, Outcome], most: int) -> tuple[bool | None, float | None, float | None]:
+    """Success, cost and milliseconds of a cascade's run, once it is whole and over."""
+    taken = [steps[number] for number in sorted(steps)]
+    last = taken[-1]
+    over = len(taken) == most or last.verified is not False or last.truth is not None
+    if sorted(steps) != list(range(len(taken))) or not over:
+        return None, None, None
+    costs, times = [one.cost for one in taken], [one.latency_ms for one in taken]
+    known_costs, known_times = [c for c in costs if c is not None], [t for t in times if t is not None]
+    return (
+        last.truth,
+        sum(known_costs) if len(known_costs) == len(costs) else None,
+        sum(known_times) if len(known_times) == len(times) else None,
+    )
 
 
 def _spread(into: dict[K, float], parts: Iterable[tuple[K, float]], times: float) -> None:

@@ -31,7 +31,7 @@ from .sim_report import (
     overlap_of,
     risk_of,
 )
-from .sim_totals import Given, Judged, Totals
+from .sim_totals import Given, Judged, Totals, slots_of, unfit, whole_run
 from .situation import Boards
 from .state import Outcome, truth_of
 from .strategies import STRATEGIES, Strategy
@@ -130,6 +130,7 @@ class Simulator(Replay):
                 prospect = prospects[drawn.probed] = prospect_of(entry, recorded, drawn.probed, self._clip)
             drawn.refusal = "policy_failed" if prospect.failed else ""
             drawn.prospect, drawn.chosen = prospect, entry
+            drawn.steps = len(recorded.situation.arms.by_name[drawn.arm].steps)
             drawn.weight = min(prospect.chances.get(drawn.arm, 0.0) / drawn.propensity, self._clip)
             drawn.same_first, drawn.same_end = slots_of(entry, drawn)
 
@@ -145,25 +146,18 @@ class Simulator(Replay):
 
     def _compare(self, position: int, head: Head, drawn: Drawn) -> bool:
         assert isinstance(drawn, Judged)
-        if self._asked is not None:
-            if head.decision not in self._asked:
-                drawn.left -= 1
-                return False
-            self._asked.discard(head.decision)
+        if self._asked is not None and not self._wanted(head, drawn):
+            return False
         self._total += 1
         repeated = super()._compare(position, head, drawn)
-        trace, seed = head.session is not None, head.seed
+        trace = head.session is not None
         if not repeated or drawn.refusal or position > self._covered or self._stern:
             refusal = self._refusal(position, drawn, repeated, trace)
             if refusal:
                 self._reject(refusal, head.decision)
                 return repeated
-        given = self._waiting[head.decision] = Given(drawn)
-        if trace:
-            given.trace = True
-        if drawn.told.tokens_in is not None:
-            given.tokens = True
-        bits = seed if self._salt is None else mix_bits(self._salt, position)
+        self._waiting[head.decision] = Given(drawn, trace, drawn.told.tokens_in is not None)
+        bits = head.seed if self._salt is None else mix_bits(self._salt, position)
         if drawn.same_first <= bits & BITS < drawn.same_end:
             self._same += 1
         if self._told is not None:
@@ -174,6 +168,14 @@ class Simulator(Replay):
         if not drawn.left:
             drawn.chosen = None
         return repeated
+
+    def _wanted(self, head: Head, drawn: Judged) -> bool:
+        """Each decision that was named, once."""
+        if self._asked is None or head.decision not in self._asked:
+            drawn.left -= 1
+            return False
+        self._asked.discard(head.decision)
+        return True
 
     def _tell(self, position: int, decision: str, drawn: Judged, bits: int) -> None:
         assert self._told is not None
@@ -222,31 +224,42 @@ class Simulator(Replay):
 
     def _follow_result(self, event: Event) -> None:
         assert isinstance(event, ResultRecorded)
-        state, twin = self._state, self._twin
-        known = state.repeats + state.corrections
-        super()._follow_result(event)
-        if twin is not None and known == state.repeats + state.corrections:
-            twin.hear(event, truth_of(event.success, event.error))
-        if event.decision is not None:
-            given = self._waiting.get(event.decision) or self._waited.get(event.decision)
+        if self._twin is None:
+            super()._follow_result(event)
+        else:
+            self._follow_twice(event, self._twin)
+        decision = event.decision
+        if decision is not None:
+            given = self._waiting.get(decision) or self._waited.get(decision)
             if given is not None:
                 self._learn(given, event)
 
+    def _follow_twice(self, event: ResultRecorded, twin: Twin) -> None:
+        """Breakers and tails hear each call once: a repeat or a correction is none."""
+        known = self._state.repeats + self._state.corrections
+        super()._follow_result(event)
+        if known == self._state.repeats + self._state.corrections:
+            twin.hear(event, truth_of(event.success, event.error))
+
     def _learn(self, given: Given, event: ResultRecorded) -> None:
         """What is known of a decision so far; a correction replaces what was said before."""
+        error = event.error
         if event.tokens_in is not None or event.tokens_out is not None:
             given.tokens = True
-        arm = self._state.arms.get(event.arm)
-        if arm is not None and arm.steps and event.decision is not None:
-            steps = self._steps.setdefault(event.decision, {})
-            steps[event.step] = Outcome(
-                event.success, event.cost_usd, event.latency_ms, event.ttft_ms, event.error, event.verified
-            )
-            given.success, given.cost, given.milliseconds = whole_run(steps, len(arm.steps))
+        if given.drawn.steps:
+            self._learn_step(given, event)
             return
-        given.success = event.success if event.error is None else truth_of(event.success, event.error)
+        given.success = event.success if error is None else truth_of(event.success, error)
         given.cost = event.cost_usd
-        given.milliseconds = None if event.error == "caller" else event.latency_ms
+        given.milliseconds = None if error == "caller" else event.latency_ms
+
+    def _learn_step(self, given: Given, event: ResultRecorded) -> None:
+        assert event.decision is not None
+        steps = self._steps.setdefault(event.decision, {})
+        steps[event.step] = Outcome(
+            event.success, event.cost_usd, event.latency_ms, event.ttft_ms, event.error, event.verified
+        )
+        given.success, given.cost, given.milliseconds = whole_run(steps, given.drawn.steps)
 
     def _settle(self, every: dict[str, Given]) -> None:
         """Count what came of these; what comes later is too late."""
@@ -294,40 +307,6 @@ class Simulator(Replay):
             choices_before=totals.choices_before,
             risk=risk_of(self._total, totals.accepted, overlap, estimates, latency),
         )  # fmt: skip
-
-
-def unfit(drawn: Judged, recorded: Entry) -> str:
-    """Why a decision's chance cannot be relied on; empty where it can."""
-    if drawn.end == drawn.first:
-        return "not_repeated"
-    chance = 1.0 if drawn.probed else recorded.choice.chances[recorded.choice.arms.index(drawn.arm)]
-    return "" if chance == drawn.propensity else "propensity_differs"
-
-
-def slots_of(entry: Entry, drawn: Judged) -> tuple[int, int]:
-    """The slots that lead to the recorded arm under the policy, whatever path the words of it are."""
-    if drawn.probed and entry.probe is not None:
-        return (0, BITS + 1) if entry.probe.arm.name == drawn.arm else (0, 0)
-    if drawn.arm not in entry.choice.arms:
-        return 0, 0
-    at = entry.choice.arms.index(drawn.arm)
-    return entry.edges[at - 1] if at else 0, entry.edges[at]
-
-
-def whole_run(steps: dict[int, Outcome], most: int) -> tuple[bool | None, float | None, float | None]:
-    """Success, cost and milliseconds of a cascade's run, once it is whole and over."""
-    taken = [steps[number] for number in sorted(steps)]
-    last = taken[-1]
-    over = len(taken) == most or last.verified is not False or last.truth is not None
-    if sorted(steps) != list(range(len(taken))) or not over:
-        return None, None, None
-    costs, times = [one.cost for one in taken], [one.latency_ms for one in taken]
-    known_costs, known_times = [c for c in costs if c is not None], [t for t in times if t is not None]
-    return (
-        last.truth,
-        sum(known_costs) if len(known_costs) == len(costs) else None,
-        sum(known_times) if len(known_times) == len(times) else None,
-    )
 
 
 def _judged_otherwise(policy: Policy, recorded: Policy) -> bool:
