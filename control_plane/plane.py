@@ -10,6 +10,7 @@ import anyio.to_thread
 import msgspec
 
 from . import interpreter
+from .access.audit import Audit
 from .assembly import (
     book_of,
     check_router,
@@ -25,11 +26,13 @@ from .cadence import Entry
 from .clock import Clock
 from .declaring import declare, identity, surroundings
 from .errors import LedgerClosed
-from .flags import Flags
+from .flags import FIELDS, Explained, Flags, explain
 from .governance.live import LiveFlags
+from .health import Health, Seen, health_of
 from .learning.projection import LEARNING
 from .learning.service import Ingested, Learning
 from .learning.teaching import Taught
+from .ledger.leaf import leaf_bytes
 from .ledger.ledger import Ledger
 from .ledger.opening import Opened, open_home
 from .memory.service import Memory
@@ -50,6 +53,7 @@ from .router.simulation import Told
 from .router.stats import Stats, stats_of
 from .router.strategies import STRATEGIES, Strategy
 from .router.terms import Arm, Policy, Task
+from .version import __version__
 from .watching import Watch
 
 if TYPE_CHECKING:
@@ -59,8 +63,8 @@ if TYPE_CHECKING:
     from .governance.milestone_service import Milestones
     from .governance.plugin_service import Supervisor
     from .governance.rules import Retrieval
-    from .guardrails.service import Guard
     from .governance.service import Policies
+    from .guardrails.service import Guard
 
 
 class ControlPlane:
@@ -301,6 +305,53 @@ class ControlPlane:
         from .governance.plugin_service import Supervisor  # noqa: PLC0415 - as above
 
         return Supervisor(self.ledger, self.folder)
+
+    def explained_flags(self) -> tuple[Explained, ...]:
+        """Every flag, what it is worth, and who says so."""
+        held = self.flips.held()
+        return tuple(explain(name, os.environ, held) for name in FIELDS)
+
+    def health(self) -> Health:
+        """How the whole house is, with the reasons."""
+        with self.folder.still():
+            return health_of(
+                Seen(
+                    version=__version__, position=self.folder.position, state=self.folder.state(ROUTER),
+                    stats=self.stats(), review=self.review.status(), quality=self.memory.quality(),
+                    counters=self.ledger.counters, backlog=self.ledger.backlog, rejected=self.learning.counts().reasons,
+                    polls=self._watch.summary(), witness_fault=self._opened.witness.fault,
+                )
+            )  # fmt: skip
+
+    def not_ready(self) -> str:
+        """Why nothing should be asked of this plane now; empty when all is well."""
+        if self._closed:
+            return "it is closed"
+        failing = self.ledger.counters.failing_for
+        return f"commits fail: {self.ledger.counters.last_fault}" if failing else ""
+
+    @cached_property
+    def audit(self) -> Audit:
+        """A record of who was refused at the door."""
+        return Audit(self.record, self.ledger.clock)
+
+    @property
+    def version(self) -> str:
+        return __version__
+
+    @property
+    def token_file(self) -> Path:
+        return self._opened.home.root / "token"
+
+    def verifier_key(self) -> str:
+        """What the newest checkpoint is checked with."""
+        signer = self._opened.authority().signer
+        return str(signer.verifier) if signer is not None else ""
+
+    def leaf(self, position: int) -> bytes:
+        """The exact bytes of an event that were signed."""
+        (row,) = self.ledger.rows(position - 1, 1)
+        return leaf_bytes(*row[1:])
 
     def stats(self) -> Stats:
         return stats_of(self.folder.state(ROUTER), self._router.care, self.ledger.clock.now())

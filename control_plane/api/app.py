@@ -59,7 +59,7 @@ def create_app(plane: ControlPlane, access: Access, hub: Hub | None = None) -> A
         openapi_config=_described(plane.version),
         logging_config=None,
     )
-    return Gate(app, access, meters.seen, audit)
+    return Gate(app, access, plane.ledger.clock, meters.seen, audit)
 
 
 def _given(value: Any) -> Any:

@@ -1,6 +1,5 @@
 """The door of every request: an id, who is calling, how long it took; a refusal is answered and recorded here."""
 
-import time
 from collections.abc import Callable
 from typing import Any, Final, cast
 
@@ -10,7 +9,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from ..access.tokens import Access, Caller, NotConfigured
-from ..clock import new_id
+from ..clock import Clock, new_id
 from ..errors import ControlPlaneError
 from .problems import MEDIA_TYPE, Problem, status_of
 
@@ -25,8 +24,8 @@ Audit = Callable[[str, str, str, str], None]
 
 
 class Gate:
-    def __init__(self, app: ASGIApp, access: Access, seen: Seen, audit: Audit) -> None:
-        self._app, self._access, self._seen, self._audit = app, access, seen, audit
+    def __init__(self, app: ASGIApp, access: Access, clock: Clock, seen: Seen, audit: Audit) -> None:
+        self._app, self._access, self._clock, self._seen, self._audit = app, access, clock, seen, audit
         self._log = structlog.get_logger("control_plane.api")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,9 +36,9 @@ class Gate:
             await self._app(scope, receive, send)
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        begun, status, headers = time.perf_counter(), 500, dict(scope["headers"])
+        begun, status, headers = self._clock.monotonic(), 500, dict(scope["headers"])
         given = headers.get(b"x-request-id", b"").decode("latin-1")
-        request_id = given if given.isprintable() and 0 < len(given) <= LONGEST_ID else new_id(time.time())
+        request_id = given if given.isprintable() and 0 < len(given) <= LONGEST_ID else new_id(self._clock.now())
         state: dict[str, Any] = scope.setdefault("state", {})
         state["request_id"] = request_id
 
@@ -58,7 +57,7 @@ class Gate:
             await _refuse(named, fault, request_id)
         else:
             await self._app(scope, receive, named)
-        took = time.perf_counter() - begun
+        took = self._clock.monotonic() - begun
         route = scope.get("path_template") or "unmatched"
         self._seen(scope["method"], route, status, took)
         self._log.info("request", method=scope["method"], route=route, status=status, ms=round(took * 1e3, 2),

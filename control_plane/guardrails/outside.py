@@ -5,14 +5,15 @@ Standard library only, and little of it: a hook reads this before anything else.
 
 import json
 import os
-import time
+
+from ..clock import Clock
 
 OFF, FAILURES, LONGEST_OFF, MOST_FAILURES = "guard-off.json", "guard-failures.jsonl", 24 * 3600.0, 1 << 20
 
 
 def switch_off(home: str, seconds: float, actor: str) -> float:
     """Put the guardrails out until then; answers when they come back."""
-    now = time.time()
+    now = Clock().now()
     until = now + min(max(seconds, 0.0), LONGEST_OFF)
     os.makedirs(home, mode=0o700, exist_ok=True)
     part = os.path.join(home, f"{OFF}.{os.getpid()}")
@@ -37,7 +38,7 @@ def switched_off(home: str, now: float) -> dict[str, float | str] | None:
 def keep_failure(home: str, session: str, event: str, tool: str, reason: str, *, went_on: bool) -> None:
     """A line for the next plane that opens; a hook that fails must not fail once more over this."""
     told = {
-        "at": time.time(),
+        "at": Clock().now(),
         "session": session,
         "event": event,
         "tool": tool,

@@ -102,7 +102,7 @@ def look(
         allowed, probe, spared = _spare(state, allowed, arms, now, policy, filtered)
         if request.override is not None or request.in_tool_loop:
             probe = None
-    penalties = _penalties(state, now) if policy.tail_slo else {}
+    penalties = _penalties(state, now) if policy.tail_slo and _limits_fit(state) else {}
     if penalties and request.in_tool_loop:
         allowed = _steady(state, allowed, penalties, request, now, filtered)
     board = boards.board(allowed or spared, policy, request)
@@ -189,6 +189,14 @@ def _adjustment(
     if request.strengths:
         fitting = sum(strength in arm.strengths for strength in request.strengths) / len(request.strengths)
     return Adjustment(-tail * value, -learned * value, policy.strength_bonus * value * fitting)
+
+
+def _limits_fit(state: RouterState) -> bool:
+    """Where most calls of most arms take longer than the limit, the work is long, and no arm is slow."""
+    if not state.penalties and not any(running.started for running in state.running.values()):
+        return True
+    long = sum(2 * tail.above > tail.calls for tail in state.tails.values())
+    return 2 * long <= len(state.tails)
 
 
 def _penalties(state: RouterState, now: float) -> dict[str, float]:

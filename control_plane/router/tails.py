@@ -64,6 +64,9 @@ class Tail(msgspec.Struct):
     usual: dict[int, float] = {}
     usual_weight: float = 0.0
     sick_slices: int = 0
+    # All calls so far, and how many of them took longer than the given p95 limit.
+    calls: int = 0
+    above: int = 0
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -82,6 +85,10 @@ def observe(tail: Tail, now: float, latency_ms: float, ttft_ms: float | None = N
     if newest is None or newest.count >= SLICE_RESULTS or abs(now - newest.since) >= tail.policy.slice_s:
         newest = _turn(tail, now)
     newest.count += 1
+    tail.calls += 1
+    limit = tail.policy.p95_limit_ms
+    if limit is not None and latency_ms > limit:
+        tail.above += 1
     # `fine_bucket`, written out: this runs for every result.
     value = int(latency_ms) if 0.0 <= latency_ms <= LONGEST_MS else whole_ms(latency_ms)
     shift = value.bit_length() - 8

@@ -57,6 +57,7 @@ BEFORE = {
     "review resolve": "control-plane review add guard --id r-17",
     "policy show": PROPOSED,
     "policy evaluate": PROPOSED,
+    "policy record": f"{PROPOSED}\ncontrol-plane policy evaluate careful scores.json --out evaluation.dsse.json",
     "policy advance": f"{PROPOSED}\n{GATES_OFF}",
     "policy rollback": f"{PROPOSED}\n{GATES_OFF}\ncontrol-plane policy advance careful --actor ann --reason tried",
     "review feedback": "control-plane review add guard --id r-17\ncontrol-plane review resolve r-17 --approve",

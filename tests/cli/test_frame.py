@@ -373,7 +373,7 @@ def test_completion_knows_every_command_and_option(shell: str, run: Run) -> None
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("control-plane le", {"ledger"}),
+        ("control-plane led", {"ledger"}),
         ("control-plane ledger ver", {"verify"}),
         ("control-plane --home x ledger ro", {"rotate-key"}),
         ("control-plane ledger key ad", {"admit"}),

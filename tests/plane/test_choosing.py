@@ -172,6 +172,7 @@ def test_a_slow_tail_is_named_in_the_reasons_and_in_a_tool_loop_among_the_filter
     for _ in range(60):
         clock.time += 1.0
         plane.record_result(arm="slow", task=FIX, success=True, latency_ms=30_000)
+    plane.record_result(arm="quick", task=FIX, success=True, latency_ms=300)
     plane.flush()
     advice = plane.advise(Task(type="code.fix", override="slow"))
     plane.record_result(advice.decision_id, success=True, latency_ms=30_000)
@@ -180,6 +181,17 @@ def test_a_slow_tail_is_named_in_the_reasons_and_in_a_tool_loop_among_the_filter
     loop = plane.advise(Task(type="code.fix", in_tool_loop=True))
     assert loop.arm == "quick"
     assert any("p95 above 2200 ms" in warning for warning in loop.warnings)
+
+
+def test_work_that_takes_minutes_is_no_fault_of_an_arm(open_plane, clock):
+    plane = open_plane(catalogue=[Arm("a", prior=0.9), Arm("b", prior=0.2), Arm("c", prior=0.2)])
+    for arm, count in (("a", 60), ("b", 2)):
+        for _ in range(count):
+            clock.time += 60.0
+            plane.record_result(arm=arm, task=FIX, success=arm == "a", latency_ms=60_000)
+    plane.flush()
+    assert [plane.advise(FIX).arm for _ in range(50)].count("a") > 40
+    assert plane.advise(Task(type="code.fix", in_tool_loop=True)).arm == "a"
 
 
 @pytest.mark.requirement("ROUTER-29", "ROUTER-34", "ROUTER-35")

@@ -106,16 +106,16 @@ def make(arguments: argparse.Namespace, out: Output) -> int:
     ),
 )
 def sign(arguments: argparse.Namespace, out: Output) -> int:
-    import time
     from pathlib import Path
 
+    from ...clock import Clock
     from ...learning.keys import read_private
     from ...learning.signing import sign as signed
     from ..files import content_of
 
     key = read_private(content_of(arguments.key))
     _warn_if_open(Path(arguments.key), out)
-    now = time.time()
+    now = Clock().now()
     for predicate in _predicates(content_of(arguments.file)):
         out.bytes(signed({"ts": now, **predicate}, key) + b"\n")
     return 0

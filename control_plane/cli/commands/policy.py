@@ -126,6 +126,7 @@ def policy_rollback(arguments: argparse.Namespace, out: Output) -> int:
 @command(
     "policy record",
     "keep a signed simulation or evaluation for the steps to come",
+    "control-plane policy record evaluation.dsse.json",
     arguments=(argument("file", metavar="FILE", help="the DSSE envelope; - reads standard input"),),
 )
 def policy_record(arguments: argparse.Namespace, out: Output) -> int:

@@ -53,7 +53,7 @@ def run(reader: "Reader", call: "Call") -> str | None:
         finally:
             reader._depth -= 1
             reader.words.positional = positional
-    from . import tools
+    from . import editors, tools
 
     if name in WRAPPERS:
         return _wrapped(reader, call, name)
@@ -62,7 +62,7 @@ def run(reader: "Reader", call: "Call") -> str | None:
     if name in (".", "source"):
         return _sourced(reader, call)
     if _INTERPRETER.match(name):
-        return tools.editor(reader, call, name) or _interpreter(reader, call, name)
+        return editors.editor(reader, call, name) or _interpreter(reader, call, name)
     if (known := tools.PROGRAMS.get(name)) is not None:
         return known(reader, call)
     if name in ("npm", "pnpm", "yarn", "bun"):

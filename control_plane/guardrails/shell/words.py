@@ -11,7 +11,7 @@ MOST = 128
 _SPECIAL = "{},*?[]~ \t\n"
 _APART = {ord(char): chr(0xE100 + at) for at, char in enumerate(_SPECIAL)}
 _BACK = {0xE100 + at: char for at, char in enumerate(_SPECIAL)}
-_BRACES = re.compile(r"\{([^{}]*(?:,[^{}]*)+|-?\d+\.\.-?\d+|\w\.\.\w)\}")
+_BRACES = re.compile(r"\{([^{},]*(?:,[^{},]*)+|-?\d+\.\.-?\d+|\w\.\.\w)\}")
 _PARAMETER = re.compile(r"^([A-Za-z_]\w*|\d+|[@*])(?:\[[^\]]*\])?(.*)$", re.DOTALL)
 
 
@@ -116,14 +116,20 @@ class Words:
 
 
 def _braces(text: str) -> list[str]:
-    found = _BRACES.search(text)
-    if found is None:
-        return [text]
-    inside = found[1]
-    ranged = ".." in inside and "," not in inside
-    choices = _range(*inside.split("..")[:2]) if ranged else inside.split(",")
-    before, after = text[: found.start()], text[found.end() :]
-    return [one for choice in choices[:MOST] for one in _braces(before + choice + after)][:MOST]
+    """Every text that `a{b,c}d` stands for; too many of them are one unknown."""
+    done: list[str] = []
+    waiting = [text]
+    while waiting and len(done) + len(waiting) <= MOST:
+        one = waiting.pop()
+        found = _BRACES.search(one)
+        if found is None:
+            done.append(one)
+            continue
+        inside = found[1]
+        ranged = ".." in inside and "," not in inside
+        choices = _range(*inside.split("..")[:2]) if ranged else inside.split(",")
+        waiting += [one[: found.start()] + choice + one[found.end() :] for choice in choices[:MOST]]
+    return done[::-1] if not waiting else [*done, UNKNOWN]
 
 
 def _range(low: str, high: str) -> list[str]:
