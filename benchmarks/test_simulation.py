@@ -36,7 +36,6 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
         yield reader
 
 
-@pytest.mark.requirement("GOV-52")
 @pytest.mark.parametrize("work", WORK)
 def test_decisions_a_second(plane: ControlPlane, work: str, could_not_show: Callable[[str], None]) -> None:
     """The best of a few tries, by the processor's time: what others use of the machine is no figure of ours."""

@@ -120,17 +120,20 @@ class Replay:
         self._collect()
         self._compile(0)
         since, until, due, read = self._since, self._until, self._due, self._teacher.reads
+        decode, compare, follow_advice, follow_result = (
+            self._decode, self._compare, self._follow_advice, self._follow_result,
+        )  # fmt: skip
         for rows in self._again():
             for position, _, _, topic, stored in rows:
                 if topic == ADVICE and since <= position <= until:
                     head = self._head(stored)
                     drawn = self._drawn.popleft()
-                    self._compare(position, head, drawn)
-                    self._follow_advice(head, drawn)
+                    compare(position, head, drawn)
+                    follow_advice(head, drawn)
                 elif topic == RESULT:
-                    self._follow_result(self._decode(RESULT, stored))
+                    follow_result(decode(RESULT, stored))
                 elif topic in READ or topic in read:
-                    self._follow(topic, self._decode(topic, stored))
+                    self._follow(topic, decode(topic, stored))
                 if position in due:
                     self._compile(position)
             self._passed(rows[-1][0])
