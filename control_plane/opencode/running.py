@@ -1,0 +1,112 @@
+"""A server of OpenCode that is started here, and ended here."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from .port import IncompatibleServer, OpenCode, OpenCodeAway, check_version
+
+START_S = 60.0
+STOP_S = 5.0
+_LISTENING = re.compile(rb"listening on (http://\S+)")
+NAME = "opencode"
+
+
+def find_binary(given: str | None = None) -> str:
+    """The named one, else the one of the search path."""
+    found = shutil.which(given or NAME)
+    if found is None:
+        raise OpenCodeAway(
+            f"there is no program {given or NAME!r} here", cure="npm install -g opencode-ai@1.18.33, or name it"
+        )
+    return found
+
+
+def version_of(binary: str, env: Mapping[str, str] | None = None) -> str:
+    """What `--version` says, checked; raises where this generation cannot be driven."""
+    try:
+        done = subprocess.run(  # noqa: S603 - the program that the caller named
+            [binary, "--version"], capture_output=True, timeout=START_S, env=None if env is None else dict(env),
+            check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as fault:
+        raise OpenCodeAway(f"{binary} cannot be run", why=str(fault)) from None
+    words = done.stdout.decode("utf-8", "replace").split()
+    if not words:
+        raise IncompatibleServer(f"{binary} does not say its version", why=f"it ended with {done.returncode}")
+    check_version(words[-1])
+    return words[-1]
+
+
+class Running:
+    """`opencode serve` in a folder, on a free port of loopback; `port` talks to it."""
+
+    def __init__(self, binary: str, folder: Path, env: Mapping[str, str], *, log: Path | None = None) -> None:
+        self._lines: list[bytes] = []
+        self._ready, self._url = threading.Event(), ""
+        self._log = log
+        self.process = subprocess.Popen(  # noqa: S603 - as above
+            [binary, "serve", "--hostname", "127.0.0.1", "--port", str(free_port())],
+            cwd=folder, env=dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+        self._reader = threading.Thread(target=self._read, name="opencode-output", daemon=True)
+        self._reader.start()
+        try:
+            self._ready.wait(START_S)
+            if not self._url:
+                raise OpenCodeAway("`opencode serve` did not start", why=self.tail() or "it said nothing")
+            self.port = OpenCode.connect(self._url, directory=str(folder))
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def tail(self) -> str:
+        return b"".join(self._lines[-20:]).decode("utf-8", "replace").strip()
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, 9)
+                self.process.wait(STOP_S)
+        self._reader.join(STOP_S)
+
+    def __enter__(self) -> "Running":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as output:
+            for line in output:
+                self._lines = [*self._lines[-200:], line]
+                if self._log is not None:
+                    with self._log.open("ab") as file:
+                        file.write(line)
+                found = _LISTENING.search(line)
+                if found and not self._url:
+                    self._url = found[1].decode()
+                    self._ready.set()
+        self._ready.set()
+
+
+def free_port() -> int:
+    """OpenCode takes 4096 for port 0, so the port is chosen here."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
