@@ -16,7 +16,7 @@ from litestar.types import ASGIApp
 from ..access.tokens import Access
 from ..errors import ControlPlaneError
 from ..plane import ControlPlane
-from . import decisions, overview, policies, problems
+from . import agents, decisions, overview, policies, problems
 from .gate import Gate
 from .metrics import Meters
 from .stream import Hub
@@ -55,6 +55,7 @@ def create_app(plane: ControlPlane, access: Access, hub: Hub | None = None) -> A
             Exception: problems.of_surprise,
         },
         lifespan=[living],
+        plugins=[agents.AgentsDoor(plane, LARGEST_BODY)],
         request_max_body_size=LARGEST_BODY,
         openapi_config=_described(plane.version),
         logging_config=None,

@@ -1,0 +1,90 @@
+"""`/mcp`: the plane over MCP's streamable HTTP, behind the same door; nothing of it is loaded before it is used."""
+
+import contextlib
+import ipaddress
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.to_thread
+from anyio.abc import TaskGroup
+from litestar import Litestar, asgi
+from litestar.config.app import AppConfig
+from litestar.exceptions import MethodNotAllowedException
+from litestar.plugins import InitPluginProtocol
+from litestar.types import Receive, Scope, Send
+
+from ..access.tokens import Forbidden
+from ..errors import LedgerClosed, MissingExtra
+from ..plane import ControlPlane
+
+if TYPE_CHECKING:
+    from ..mcp.http import Transport
+
+PATH: Final = "/mcp"
+
+
+class AgentsDoor(InitPluginProtocol):
+    """Adds the route; what runs behind it starts with the first request and ends with the application."""
+
+    def __init__(self, plane: ControlPlane, largest_body: int) -> None:
+        self._plane, self._largest = plane, largest_body
+        self._group: TaskGroup | None = None
+        self._transport: Transport | None = None
+        self._opening = anyio.Lock()
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        async def agents(scope: Scope, receive: Receive, send: Send) -> None:
+            await self._serve(scope, receive, send)
+
+        app_config.route_handlers.append(asgi(PATH, copy_scope=False)(agents))
+        app_config.lifespan.append(self._living)
+        return app_config
+
+    @contextlib.asynccontextmanager
+    async def _living(self, _: Litestar) -> AsyncIterator[None]:
+        async with anyio.create_task_group() as group:
+            self._group = group
+            try:
+                yield
+            finally:
+                group.cancel_scope.cancel()
+                self._group = self._transport = None
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        _check_origin(headers.get(b"origin", b"").decode("latin-1"))
+        if scope.get("method") != "POST":
+            raise MethodNotAllowedException(f"{PATH} takes POST only: it keeps no stream open")
+        async with self._opening:
+            transport = self._transport or await self._open()
+        await transport(scope, receive, send)
+
+    async def _open(self) -> "Transport":
+        if self._group is None:
+            raise LedgerClosed("this server has not started, or ends")
+        self._transport = await anyio.to_thread.run_sync(_load, self._plane, self._largest)
+        await self._group.start(self._transport.run)
+        return self._transport
+
+
+def _load(plane: ControlPlane, largest_body: int) -> "Transport":
+    try:
+        from ..mcp.http import Transport  # noqa: PLC0415 - a server that no agent asks needs none of it
+    except ImportError as fault:
+        raise MissingExtra(f"MCP needs {fault.name}", cure="pip install '.[mcp]'") from None
+    return Transport(plane, largest_body)
+
+
+def _check_origin(origin: str) -> None:
+    """A browser says which page asks: only pages of this machine may."""
+    if not origin:
+        return
+    try:
+        host = urlsplit(origin).hostname or ""
+        near = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        near = False
+    if not near:
+        raise Forbidden(f"a page of {origin[:200]} may not ask", cure="ask from a program, or from this machine")
