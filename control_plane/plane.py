@@ -41,7 +41,7 @@ from .projections.snapshots import Snapshots
 from .review.service import Review
 from .rooms import CATALOGUE
 from .router.catalogue import choose_arms, read_settings
-from .router.decision_id import parse
+from .router.decision_id import Parsed, parse
 from .router.events import ParityMeasured
 from .router.explain import Explanation
 from .router.history import History
@@ -232,6 +232,10 @@ class ControlPlane:
 
     def _history(self) -> History:
         return History(self.ledger, self._router.strategies, Taught())
+
+    def subject_of(self, decision_id: str | None) -> Parsed:
+        """What a decision's id says of it; refused unless this ledger issued it."""
+        return parse(decision_id, self._router.key)
 
     def cadence(self) -> tuple[Entry, ...]:
         """Every recurring piece of work of this plane."""

@@ -6,12 +6,13 @@ from ..ledger.events import Event
 
 
 class AccessRefused(Event, frozen=True, kw_only=True):
-    """Requests that were refused: at which path, with which code; `count` of them since the last such event."""
+    """Requests that were refused: at which path, with which code, by which check; `count` since the last such event."""
 
     TOPIC: ClassVar[str] = "access.refused"
     path: str
     code: str
     count: int = 1
+    reason: str = ""
 
 
 class TokenRevoked(Event, frozen=True, kw_only=True):

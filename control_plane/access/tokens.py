@@ -25,7 +25,13 @@ LONGEST = 8192
 
 
 class Refused(ControlPlaneError):
+    """`reason` is for the record: one word for each check."""
+
     code = "access.unauthorized"
+
+    def __init__(self, what: str, reason: str, *, cure: str = "") -> None:
+        super().__init__(what, cure=cure)
+        self.reason = reason
 
 
 class Forbidden(ControlPlaneError):
@@ -76,27 +82,27 @@ class Access:
 
     def caller(self, header: str | None) -> Caller:
         if header is None:
-            raise Refused("no token was given", cure="send `Authorization: Bearer <token>`")
+            raise Refused("no token was given", "no-token", cure="send `Authorization: Bearer <token>`")
         scheme, _, given = header.partition(" ")
         given = given.strip()
         if scheme.lower() != "bearer" or not given or len(given) > LONGEST:
-            raise Refused("the Authorization header is no bearer token")
+            raise Refused("the Authorization header is no bearer token", "not-bearer")
         own = self._token()
         if own is not None and hmac.compare_digest(given.encode(), own.encode()):
             return OWNER
         if given.count(".") != 2 or not self._issuers:
-            raise Refused("that token is not this control plane's", cure="read it anew from the token file")
+            raise Refused("that token is not this control plane's", "foreign", cure="read it anew from the token file")
         return self._checked(given)
 
     def _checked(self, given: str) -> Caller:
         claims = self._claims(given)
         role, jti = claims.get("role"), claims.get("jti")
         if role not in ROLES:
-            raise Refused("the token names no role that is known here")
+            raise Refused("the token names no role that is known here", "no-role")
         if not isinstance(jti, str) or not jti:
-            raise Refused("the token has no jti")
+            raise Refused("the token has no jti", "no-jti")
         if self._revoked(jti):
-            raise Refused("that token was revoked")
+            raise Refused("that token was revoked", "revoked")
         self._bind(jti, given, float(claims["exp"]))
         agent = claims.get("agent_id")
         return Caller(
@@ -112,22 +118,22 @@ class Access:
                 continue
             self._check_times(token.claims)
             if token.claims.get("iss") != issuer.name:
-                raise Refused("the token's issuer is not the one whose key signed it")
+                raise Refused("the token's issuer is not the one whose key signed it", "wrong-issuer")
             audience = token.claims.get("aud")
             if audience != issuer.audience and not (isinstance(audience, list) and issuer.audience in audience):
-                raise Refused("the token is for another audience")
+                raise Refused("the token is for another audience", "wrong-audience")
             return token.claims
-        raise Refused("no key that is known here signed that token")
+        raise Refused("no key that is known here signed that token", "foreign-key")
 
     def _check_times(self, claims: Mapping[str, Any]) -> None:
         now, expires = self._now(), claims.get("exp")
         if not _is_number(expires):
-            raise Refused("the token has no time of expiry")
+            raise Refused("the token has no time of expiry", "no-expiry")
         if expires <= now - LEEWAY_S:
-            raise Refused("the token has expired")
+            raise Refused("the token has expired", "expired")
         for name in ("nbf", "iat"):
             if name in claims and (not _is_number(claims[name]) or claims[name] > now + LEEWAY_S):
-                raise Refused("the token is not valid yet")
+                raise Refused("the token is not valid yet", "not-yet")
 
     def _bind(self, jti: str, given: str, expires: float) -> None:
         digest, now = sha256(given.encode()).digest(), self._now()
@@ -136,7 +142,7 @@ class Access:
                 self._seen = {name: kept for name, kept in self._seen.items() if kept[1] > now - LEEWAY_S}
             known = self._seen.setdefault(jti, (digest, expires))
         if known[0] != digest:
-            raise Refused("another token used that jti before")
+            raise Refused("another token used that jti before", "replayed")
 
 
 def may(caller: Caller, least: Role) -> None:

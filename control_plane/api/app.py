@@ -13,41 +13,61 @@ from litestar.openapi.plugins import ScalarRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp
 
-from ..access.tokens import Access
+from ..access.tokens import Access, Refused
 from ..errors import ControlPlaneError
 from ..plane import ControlPlane
 from . import agents, decisions, overview, policies, problems
-from .gate import Gate
+from .gate import PATIENCE_S, Gate
+from .lean import Lean
+from .loopwatch import LoopWatch
 from .metrics import Meters
 from .stream import Hub
+from .tracing import Spans
 
 # A task with a description and its files fits ten times.
 LARGEST_BODY = 1 << 20
 
 
-def create_app(plane: ControlPlane, access: Access, hub: Hub | None = None) -> ASGIApp:
+def create_app(
+    plane: ControlPlane,
+    access: Access,
+    hub: Hub | None = None,
+    spans: Spans | None = None,
+    patience: float = PATIENCE_S,
+) -> ASGIApp:
     """An ASGI application over an open plane; whoever opened it closes it."""
     hub, meters = hub or Hub(), Meters(plane)
     plane.ledger.listen(hub.on_commit)
+    plane.ledger.listen(meters.on_commit)
     log = structlog.get_logger("control_plane.api")
 
-    def audit(path: str, code: str, words: str, request_id: str) -> None:
-        meters.refused(code)
-        plane.audit.refused(path, code)
-        log.warning("refused", path=path, code=code, why=words, request_id=request_id)
+    def audit(path: str, fault: ControlPlaneError, request_id: str) -> None:
+        meters.refused(fault.code)
+        reason = fault.reason if isinstance(fault, Refused) else ""
+        plane.audit.refused(path, fault.code, reason)
+        log.warning("refused", path=path, code=fault.code, why=fault.what, request_id=request_id)
 
     @asynccontextmanager
     async def living(_: Litestar) -> AsyncIterator[None]:
+        watch = LoopWatch(meters.late, lambda: meters.requests)
+        watch.start()
         try:
             yield
         finally:
+            watch.stop()
             hub.close()
+            if spans is not None:
+                spans.close()
 
     app = Litestar(
-        route_handlers=[*decisions.HANDLERS, *policies.HANDLERS, *overview.HANDLERS],
+        route_handlers=[
+            *decisions.HANDLERS,
+            *policies.HANDLERS,
+            *overview.HANDLERS,
+        ],
         dependencies={
             name: Provide(_given(value), sync_to_thread=False, use_cache=True)
-            for name, value in {"plane": plane, "hub": hub, "meters": meters}.items()
+            for name, value in {"plane": plane, "hub": hub, "meters": meters, "spans": spans}.items()
         },
         exception_handlers={
             ControlPlaneError: problems.of_fault,
@@ -60,7 +80,8 @@ def create_app(plane: ControlPlane, access: Access, hub: Hub | None = None) -> A
         openapi_config=_described(plane.version),
         logging_config=None,
     )
-    return Gate(app, access, plane.ledger.clock, meters.seen, audit)
+    lean = Lean(plane, meters, spans)
+    return Gate(app, access, plane.ledger.clock, meters.seen, audit, lean, patience)
 
 
 def _given(value: Any) -> Any:
@@ -76,7 +97,7 @@ def _described(version: str) -> OpenAPIConfig:
         version=version,
         description="Advice, results, policies and proofs of one signed log.",
         path="/schema",
-        create_examples=True,
+        create_examples=False,
         security=[{"bearer": []}],
         components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}),
         render_plugins=[ScalarRenderPlugin()],

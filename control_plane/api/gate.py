@@ -1,5 +1,7 @@
 """The door of every request: an id, who is calling, how long it took; a refusal is answered and recorded here."""
 
+import asyncio
+import itertools
 from collections.abc import Callable
 from typing import Any, Final, cast
 
@@ -8,25 +10,42 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from ..access.tokens import Access, Caller, NotConfigured
+from ..access.tokens import Access, Caller, Forbidden, NotConfigured
 from ..clock import Clock, new_id
 from ..errors import ControlPlaneError
+from .lean import PATH, Lean
 from .problems import MEDIA_TYPE, Problem, status_of
 
 OPEN: Final = ("/health", "/ready", "/metrics", "/schema")
 PAGES: Final = ("/", "/favicon.ico")
 LONGEST_ID: Final = 128
+# From the first byte of the body to the first byte of the answer; a stream may then go on as long as it likes.
+PATIENCE_S: Final = 30.0
 
 # Method, route, status, seconds.
 Seen = Callable[[str, str, int, float], None]
-# Who was refused what, and why: path, code, words, request id.
-Audit = Callable[[str, str, str, str], None]
+# Who was refused what, and why: path, the refusal, request id.
+Audit = Callable[[str, ControlPlaneError, str], None]
+
+
+class TooSlow(ControlPlaneError):
+    code = "http.request-timeout"
+
+
+class TookTooLong(ControlPlaneError):
+    code = "http.timeout"
 
 
 class Gate:
-    def __init__(self, app: ASGIApp, access: Access, clock: Clock, seen: Seen, audit: Audit) -> None:
+    def __init__(
+        self, app: ASGIApp, access: Access, clock: Clock, seen: Seen, audit: Audit, lean: Lean,
+        patience: float = PATIENCE_S,
+    ) -> None:  # fmt: skip
         self._app, self._access, self._clock, self._seen, self._audit = app, access, clock, seen, audit
+        self._lean, self._patience = lean, patience
         self._log = structlog.get_logger("control_plane.api")
+        # Cheaper than drawing each id, and as unique: what is random was drawn once.
+        self._ids, self._numbers = new_id(clock.now())[:18], itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind: str = scope["type"]
@@ -36,32 +55,63 @@ class Gate:
             await self._app(scope, receive, send)
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        begun, status, headers = self._clock.monotonic(), 500, dict(scope["headers"])
-        given = headers.get(b"x-request-id", b"").decode("latin-1")
-        request_id = given if given.isprintable() and 0 < len(given) <= LONGEST_ID else new_id(self._clock.now())
+        begun, headers = self._clock.monotonic(), dict(scope["headers"])
+        request_id = self._id(headers.get(b"x-request-id"))
         state: dict[str, Any] = scope.setdefault("state", {})
         state["request_id"] = request_id
-
-        async def named(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode("latin-1"))]
-            await send(message)
-
+        named = _Named(send, request_id)
         try:
             if not is_open(scope["path"]):
-                state["caller"] = self._caller(headers, scope["method"])
+                state["caller"] = caller = self._caller(headers, scope["method"])
+                if self._lean.takes(scope, headers):
+                    unread = await self._lean.answer(caller, named.id, receive, send)
+                    if unread is None:
+                        self._seen("POST", PATH, 200, self._clock.monotonic() - begun)
+                        return
+                    receive = unread
         except ControlPlaneError as fault:
-            self._audit(scope["path"], fault.code, fault.what, request_id)
+            self._audit(scope["path"], fault, request_id)
             await _refuse(named, fault, request_id)
         else:
-            await self._app(scope, receive, named)
+            await self._in_time(scope, receive, named)
+        if named.status == 403:
+            self._audit(scope["path"], Forbidden("the role does not allow it"), request_id)
         took = self._clock.monotonic() - begun
         route = scope.get("path_template") or "unmatched"
-        self._seen(scope["method"], route, status, took)
-        self._log.info("request", method=scope["method"], route=route, status=status, ms=round(took * 1e3, 2),
+        self._seen(scope["method"], route, named.status, took)
+        self._log.info("request", method=scope["method"], route=route, status=named.status, ms=round(took * 1e3, 2),
                        request_id=request_id)  # fmt: skip
+
+    async def _in_time(self, scope: HTTPScope, receive: Receive, named: "_Named") -> None:
+        """The answer begins in time, or says that it will not."""
+        whole = waiting = False
+
+        async def reading() -> Any:
+            nonlocal whole, waiting
+            waiting = True
+            message = await receive()
+            waiting, whole = False, message["type"] != "http.request" or not message["more_body"]
+            return message
+
+        try:
+            async with asyncio.timeout(self._patience) as named.deadline:
+                await self._app(scope, cast("Receive", reading), cast("Send", named))
+        except TimeoutError:
+            if named.started:
+                raise
+            fault = (
+                TooSlow("the request did not arrive in time")
+                if waiting and not whole
+                else TookTooLong("that took too long", why="it may still be done", cure="look before you ask again")
+            )
+            await _refuse(named, fault, scope["state"]["request_id"])
+
+    def _id(self, given: bytes | None) -> str:
+        if given is not None:
+            text = given.decode("latin-1")
+            if text.isascii() and text.isprintable() and 0 < len(text) <= LONGEST_ID:
+                return text
+        return f"{self._ids}{next(self._numbers):08X}"
 
     def _caller(self, headers: dict[bytes, bytes], method: str) -> Caller:
         if not self._access.configured and method not in ("GET", "HEAD"):
@@ -70,15 +120,37 @@ class Gate:
         return self._access.caller(None if header is None else header.decode("latin-1"))
 
 
+class _Named:
+    """Sends on, with the request's id, and keeps the status; once the answer begins its time is its own."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send, self.id = send, request_id.encode("latin-1")
+        self.status, self.started = 500, False
+        self.deadline: asyncio.Timeout | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status, self.started = message["status"], True
+            message["headers"] = [*message["headers"], (b"x-request-id", self.id)]
+            if self.deadline is not None and not self.deadline.expired():
+                self.deadline.reschedule(None)
+        await self._send(message)
+
+
 def is_open(path: str) -> bool:
     return path in PAGES or path.startswith("/assets/") or any(path == p or path.startswith(f"{p}/") for p in OPEN)
 
 
-async def _refuse(send: Send, fault: ControlPlaneError, request_id: str) -> None:
+async def _refuse(send: _Named, fault: ControlPlaneError, request_id: str) -> None:
     status = status_of(fault)
     problem = Problem(status, "Refused", fault.code, fault.what, request_id, fault.why, fault.cure)
-    headers = [(b"content-type", MEDIA_TYPE.encode())]
+    content = msgspec.json.encode(problem)
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(content))]
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
+    elif status == 503:
+        headers.append((b"retry-after", b"1"))
+    elif status == 408:
+        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": msgspec.json.encode(problem), "more_body": False})
+    await send({"type": "http.response.body", "body": content, "more_body": False})

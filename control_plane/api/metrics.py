@@ -1,17 +1,30 @@
 """What Prometheus reads: taken from the folds when it asks; only requests are counted as they come."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+import msgspec
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from ..health import Health
+from ..ledger.backend import Row
 from ..plane import ControlPlane
 from ..router.projection import ROUTER
 from ..router.tail_summary import summary
 
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_FAST_BUCKETS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, *_BUCKETS)
+
+
+class _At(msgspec.Struct):
+    """Of an event, only when it was."""
+
+    at: float
+
+
+_when = msgspec.json.Decoder(_At).decode
 
 
 class Meters:
@@ -28,11 +41,48 @@ class Meters:
         self._refused = Counter(
             "control_plane_refused", "Requests that were refused at the door.", ("code",), registry=self._registry
         )
+        self._decided = Histogram(
+            "control_plane_decision_seconds", "How long advice took, without the HTTP around it.",
+            buckets=_FAST_BUCKETS, registry=self._registry,
+        )  # fmt: skip
+        self._lag = Histogram(
+            "control_plane_commit_lag_seconds", "From the oldest event of a commit to its commit.",
+            buckets=_BUCKETS, registry=self._registry,
+        )  # fmt: skip
+        self._late = Histogram(
+            "control_plane_event_loop_late_seconds", "How late the server's event loop came to what was due.",
+            buckets=_BUCKETS, registry=self._registry,
+        )  # fmt: skip
+        self._latest = Gauge(
+            "control_plane_event_loop_late_max_seconds", "The latest that it ever came.", registry=self._registry
+        )
+        self._clock, self._worst = plane.ledger.clock, 0.0
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self.requests = 0
         self._registry.register(_House(plane))
 
     def seen(self, method: str, route: str, status: int, seconds: float) -> None:
-        self._requests.labels(method, route, str(status)).inc()
-        self._took.labels(method, route).observe(seconds)
+        self.requests += 1
+        known = self._known.get((method, route, status))
+        if known is None:
+            known = (self._requests.labels(method, route, str(status)), self._took.labels(method, route))
+            self._known[method, route, status] = known
+        known[0].inc()
+        known[1].observe(seconds)
+
+    def decided(self, seconds: float) -> None:
+        self._decided.observe(seconds)
+
+    def late(self, seconds: float) -> None:
+        """What the loop's watch tells; once a while, so the worst is kept beside the buckets."""
+        self._late.observe(seconds)
+        if seconds > self._worst:
+            self._worst = seconds
+            self._latest.set(seconds)
+
+    def on_commit(self, rows: Sequence[Row]) -> None:
+        with contextlib.suppress(msgspec.MsgspecError):
+            self._lag.observe(max(0.0, self._clock.now() - _when(rows[0].state).at))
 
     def refused(self, code: str) -> None:
         self._refused.labels(code).inc()

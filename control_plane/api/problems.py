@@ -16,6 +16,8 @@ _STATUS: tuple[tuple[str, int], ...] = (
     ("access.unauthorized", 401),
     ("access.forbidden", 403),
     ("access.not-configured", 503),
+    ("http.request-timeout", 408),
+    ("http.timeout", 503),
     ("router.unknown-decision", 404),
     ("router.unknown-arm", 400),
     ("router.not-captured", 409),

@@ -1,6 +1,7 @@
 """The server's life: a socket, a token, structured logs, and an end that loses nothing."""
 
 import contextlib
+import gc
 import logging
 import secrets
 import signal
@@ -9,15 +10,19 @@ import sys
 from collections.abc import Iterator
 from types import FrameType
 
+import msgspec
 import structlog
 import uvicorn
 
+from ..access.projection import ACCESS
 from ..access.tokens import Access, Issuer
 from ..errors import SettingsError
 from ..ledger.keys import write_private
 from ..plane import ControlPlane
 from .app import create_app
+from .protocol import Bounded
 from .stream import Hub
+from .tracing import configured_spans
 
 DRAIN_S = 10
 _BACKLOG = 2048
@@ -72,13 +77,18 @@ def listening(host: str, port: int) -> socket.socket:
 def serve(plane: ControlPlane, sock: socket.socket, issuers: dict[str, Issuer]) -> None:
     """Until SIGTERM or SIGINT; what was accepted is in the ledger when this returns and the plane is closed."""
     token = token_of(plane)
-    hub = Hub()
-    access = Access(lambda: token, issuers, plane.ledger.clock.now)
+    hub, revoked = Hub(), plane.folder.state(ACCESS).revoked
+    access = Access(lambda: token, issuers, plane.ledger.clock.now, revoked.__contains__)
     config = uvicorn.Config(
-        create_app(plane, access, hub), log_config=None, access_log=False, lifespan="on", server_header=False,
-        timeout_graceful_shutdown=DRAIN_S, timeout_keep_alive=30, h11_max_incomplete_event_size=64 << 10,
+        create_app(plane, access, hub, configured_spans()), log_config=None, access_log=False, lifespan="on",
+        server_header=False, ws="none", http=Bounded,
+        timeout_graceful_shutdown=DRAIN_S, timeout_keep_alive=30,
     )  # fmt: skip
+    # What is here by now stays: the collector need not look at it again while requests wait.
+    gc.collect()
+    gc.freeze()
     Server(config, hub).run(sockets=[sock])
+    plane.audit.flush()
 
 
 def log_as_json(*, debug: bool = False) -> None:
@@ -89,10 +99,10 @@ def log_as_json(*, debug: bool = False) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=lambda told, **_: msgspec.json.encode(told, enc_hook=str)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)

@@ -1,0 +1,121 @@
+"""A lean client: keep-alive sockets, requests made beforehand, each answer timed from the moment it was due.
+
+`python -m benchmarks.http_load HOST PORT TOKEN RATE SECONDS CONNECTIONS PID` prints figures as JSON; RATE 0 asks as
+fast as the answers come. PID is the server's, whose processor time is taken from the operating system.
+"""
+
+import heapq
+import json
+import os
+import select
+import socket
+import sys
+import time
+from collections import deque
+from pathlib import Path
+
+TASKS = 16
+
+
+def requests_of(token: str) -> list[bytes]:
+    made = []
+    for number in range(TASKS):
+        body = json.dumps({"type": f"code.kind{number}", "repo": "acme/api", "session": f"s{number}"}).encode()
+        head = (
+            "POST /api/advise HTTP/1.1\r\nHost: localhost\r\n"
+            f"Authorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        made.append(head.encode() + body)
+    return made
+
+
+class Connection:
+    def __init__(self, host: str, port: int) -> None:
+        self.socket = socket.create_connection((host, port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.due, self._got = 0.0, b""
+
+    def ask(self, request: bytes, due: float) -> None:
+        self.due = due
+        self.socket.sendall(request)
+
+    def answered(self) -> bool:
+        """Whether the whole answer is here; anything but a 200 ends the measurement."""
+        part = self.socket.recv(65536)
+        assert part, "the server closed the connection"
+        self._got += part
+        head, found, body = self._got.partition(b"\r\n\r\n")
+        if not found:
+            return False
+        length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+        if len(body) < length:
+            return False
+        assert head.startswith(b"HTTP/1.1 200"), self._got[:500]
+        self._got = b""
+        return True
+
+
+def processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def waited_seconds(pid: int) -> float:
+    """How long the server's threads were ready to run while the operating system ran somebody else."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        total += int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[1])
+    return total / 1e9
+
+
+def run(host: str, port: int, token: str, rate: float, seconds: float, connections: int) -> tuple[list[float], float]:
+    """Seconds from due to answered, one a request, and how long all of it took."""
+    made, now = requests_of(token), time.perf_counter
+    poll, by_number, free = select.epoll(), {}, deque[Connection]()
+    for _ in range(connections):
+        connection = Connection(host, port)
+        by_number[connection.socket.fileno()] = connection
+        poll.register(connection.socket, select.EPOLLIN)
+        free.append(connection)
+    took: list[float] = []
+    sent, begin = 0, now()
+    total = int(rate * seconds) if rate else sys.maxsize
+    while len(took) < total:
+        moment = now() - begin
+        if not rate and moment >= seconds:
+            break
+        while free and sent < total and (not rate or sent / rate <= moment):
+            free.popleft().ask(made[sent % TASKS], begin + (sent / rate if rate else moment))
+            sent += 1
+        wait = 0.2 if not rate or sent >= total or not free else max(0.0, sent / rate - (now() - begin))
+        # epoll counts in milliseconds; shorter waits are spun.
+        for number, _ in poll.poll(wait if wait > 0.001 else 0):
+            connection = by_number[number]
+            if connection.answered():
+                took.append(now() - connection.due)
+                free.append(connection)
+    return took, now() - begin
+
+
+def figures(took: list[float], lasted: float) -> dict[str, float]:
+    worst = heapq.nlargest(1, took)[0]
+    took.sort()
+    told = {"requests": len(took), "per_second": len(took) / lasted, "max_ms": worst * 1e3}
+    return told | {name: took[min(len(took) - 1, int(share * len(took)))] * 1e3
+                   for name, share in (("p50_ms", 0.5), ("p99_ms", 0.99), ("p999_ms", 0.999))}  # fmt: skip
+
+
+def main(host: str, port: int, token: str, rate: float, seconds: float, connections: int, pid: int) -> dict[str, float]:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    run(host, port, token, rate, min(1.0, seconds), connections)
+    cpu, waited = processor_seconds(pid), waited_seconds(pid)
+    told = figures(*run(host, port, token, rate, seconds, connections))
+    told["server_cpu_us"] = (processor_seconds(pid) - cpu) * 1e6 / told["requests"]
+    told["server_waited_ms"] = (waited_seconds(pid) - waited) * 1e3
+    return told
+
+
+if __name__ == "__main__":
+    host, port, token, rate, seconds, connections, pid = sys.argv[1:]
+    print(json.dumps(main(host, int(port), token, float(rate), float(seconds), int(connections), int(pid))))
