@@ -23,6 +23,7 @@ from .ledger.backend import Row
 from .ledger.journal import SEGMENT_BYTES, Journal
 from .ledger.ledger import Ledger
 from .ledger.opening import Opened
+from .ledger.turnstile import Turns
 from .memory.projection import INDEXED, changes
 from .memory.service import Memory
 from .projections.folding import CHUNK, Folder
@@ -47,6 +48,7 @@ def open_ledger(opened: Opened, flags: Flags, clock: Clock) -> Ledger:
         flush_interval=flags.flush_interval_ms / 1000.0,
         buffered=flags.buffered_stats and not flags.sync_io_fallback,
         threaded=not flags.sync_io_fallback,
+        turns=Turns(opened.home.deciding),
     )
 
 

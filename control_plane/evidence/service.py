@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..errors import BadSignature, Conflict, EvidenceInvalid
+from ..errors import BadSignature, EvidenceInvalid
 from ..ledger.ledger import Ledger
 from ..ledger.notes import Signer, Verifier
+from ..projections import deciding
 from ..projections.folding import Folder
 from . import rules
 from .projection import EVIDENCE
@@ -13,7 +14,6 @@ from .signing import Verdict, sign, verify
 from .state import Recorded
 
 STREAM = "evidence"
-_ATTEMPTS = 20
 
 
 class EvidenceBook:
@@ -28,7 +28,8 @@ class EvidenceBook:
         """Sign the file if nobody did, and record it; the newest that is known of its item afterwards."""
         sign(path, self._signer())
         verdict = verify(path, self._keys())
-        if verdict.reason == "invalid" or verdict.evidence is None:
+        evidence = verdict.evidence
+        if verdict.reason == "invalid" or evidence is None:
             raise EvidenceInvalid(verdict.why)
         if not verdict.ok:
             raise BadSignature(
@@ -36,23 +37,15 @@ class EvidenceBook:
                 why=verdict.why,
                 cure="run the proof again, or take the signature away and record the file again",
             )
-        for _ in range(_ATTEMPTS):
-            self._folder.catch_up()
+
+        def seen() -> deciding.Decision[None]:
             with self._folder.still():
-                book = self._folder.state(EVIDENCE)
-                seen = book.version
-                now = self._ledger.clock.now()
-                events = rules.record(book, verdict.evidence, verdict.digest, path.name, verdict.key, now)
-            if not events:
-                break
-            try:
-                self._ledger.append(STREAM, events, expected=seen)
-                break
-            except Conflict:
-                continue
-        else:
-            raise Conflict(f"{_ATTEMPTS} times somebody else recorded evidence first", cure="try again")
-        return self.newest()[verdict.evidence.item]
+                book, now = self._folder.state(EVIDENCE), self._ledger.clock.now()
+                events = rules.record(book, evidence, verdict.digest, path.name, verdict.key, now)
+                return deciding.Decision(book.version, events, None)
+
+        deciding.write(self._ledger, self._folder, STREAM, seen)
+        return self.newest()[evidence.item]
 
     def newest(self) -> dict[str, Recorded]:
         """What is known of each item."""

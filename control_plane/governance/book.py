@@ -3,11 +3,11 @@
 import copy
 from collections.abc import Callable, Mapping, Sequence
 
-from ..errors import Conflict
 from ..flags import Flags
 from ..ledger.events import Event
 from ..ledger.ledger import Ledger
 from ..ledger.sealing import Authority
+from ..projections import deciding
 from ..projections.folding import Folder
 from .acts import signed
 from .projection import POLICIES
@@ -15,8 +15,6 @@ from .state import GovernanceState
 
 STREAM = "policy"
 REFUSALS = "policy-refusals"
-# So often somebody else may be faster; each time one of them got on.
-ATTEMPTS = 64
 
 
 class Book:
@@ -43,18 +41,16 @@ class Book:
 
     def write(self, decide: Callable[[GovernanceState], Sequence[Event]]) -> list[Event]:
         """Decide on what there is, write it under our key; when somebody else was first, decide again."""
-        for _ in range(ATTEMPTS):
+
+        def seen() -> deciding.Decision[list[Event]]:
             # First the version, then the state: what comes between the two makes the append fail, never slip in.
             version = self.ledger.version(STREAM)
             state = self.state()
             authority = self.authority()
             events = [signed(event, authority.origin, authority.signer) for event in decide(state)]
-            try:
-                self.ledger.append(STREAM, events, expected=version)
-            except Conflict:
-                continue
-            return events
-        raise Conflict("others kept changing policies and flags meanwhile", cure="try again")
+            return deciding.Decision(version, events, events)
+
+        return deciding.write(self.ledger, self._folder, STREAM, seen)
 
     def note(self, event: Event) -> None:
         """What changes nothing that is decided on: refusals."""

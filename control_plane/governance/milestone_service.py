@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-from ..errors import Conflict
 from ..evidence.events import EvidenceRecorded
 from ..flags.milestones import BRAKES, MILESTONES
 from ..ledger.events import Event
 from ..ledger.ledger import Ledger
+from ..projections import deciding
 from ..projections.folding import Folder, Projection
 from . import milestone_events, milestones
 from .milestones import FRESH_S, Answer, MilestoneState, Standing
@@ -15,7 +15,6 @@ from .milestones import FRESH_S, Answer, MilestoneState, Standing
 MILESTONE = Projection("milestones", 1, MilestoneState, milestones.fold, (EvidenceRecorded, *milestone_events.EVENTS))
 T = TypeVar("T")
 STREAM = "milestones"
-_ATTEMPTS = 20
 
 
 class Row(NamedTuple):
@@ -37,19 +36,14 @@ class Milestones:
 
     def react(self) -> list[Event]:
         """Roll back what regressed, thaw what recovered; what was written, nothing when all is as it was."""
-        for _ in range(_ATTEMPTS):
+
+        def seen() -> deciding.Decision[list[Event]]:
             with self._folder.still():
                 state = self._folder.state(MILESTONE)
-                seen = state.version
                 events = milestones.react(state, self._ledger.clock.now())
-            if not events:
-                return []
-            try:
-                self._ledger.append(STREAM, events, expected=seen)
-                return events
-            except Conflict:
-                self._folder.catch_up()
-        raise Conflict(f"{_ATTEMPTS} times another process reacted first", cure="try again")
+                return deciding.Decision(state.version, events, events)
+
+        return deciding.write(self._ledger, self._folder, STREAM, seen)
 
     def may_go_strict(self, item: str) -> Answer:
         return self._asked(lambda state, now: milestones.may_go_strict(state, item, now, self._fresh_s))

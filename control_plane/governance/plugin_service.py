@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from ..errors import Conflict
 from ..ledger.events import Event
 from ..ledger.ledger import Ledger
+from ..projections import deciding
 from ..projections.folding import Folder, Projection
 from . import plugin_events, plugins
 from .plugin_events import Health
@@ -12,7 +12,6 @@ from .plugins import Observation, Plugin, Plugins
 
 PLUGINS = Projection("plugins", 1, Plugins, plugins.fold, plugin_events.EVENTS)
 STREAM = "plugins"
-_ATTEMPTS = 20
 
 
 class Supervisor:
@@ -43,16 +42,9 @@ class Supervisor:
             return plugins.distribution(self._folder.state(PLUGINS))
 
     def _write(self, rule: Callable[[Plugins, float], list[Event]]) -> None:
-        for _ in range(_ATTEMPTS):
-            self._folder.catch_up()
+        def seen() -> deciding.Decision[None]:
             with self._folder.still():
                 known = self._folder.state(PLUGINS)
-                seen, events = known.version, rule(known, self._ledger.clock.now())
-            if not events:
-                return
-            try:
-                self._ledger.append(STREAM, events, expected=seen)
-                return
-            except Conflict:
-                continue
-        raise Conflict(f"{_ATTEMPTS} times somebody else spoke of a plugin first", cure="try again")
+                return deciding.Decision(known.version, rule(known, self._ledger.clock.now()), None)
+
+        deciding.write(self._ledger, self._folder, STREAM, seen)

@@ -3,17 +3,17 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from ..clock import Clock
-from ..errors import Conflict, LedgerUnavailable
 from ..flags.declared import SigningMode
 from ..ledger.events import Event
+from ..ledger.ledger import Ledger
+from ..projections import deciding
+from ..projections.folding import Folder
 from . import rules
 from .events import STREAM, RecordAccepted
 from .keys import key_id
@@ -23,26 +23,8 @@ from .risk import Lesson, lesson
 from .state import AgentKey, LearningState
 
 BATCH = 1024
-# Another process wrote first so many times in a row: then something is wrong.
-TRIES = 32
 T = TypeVar("T")
-Decision = tuple[Sequence[Event], T]
-
-
-class Writing(Protocol):
-    """The direct road of a ledger."""
-
-    clock: Clock
-
-    def append(self, stream: str, events: Sequence[Event], *, expected: int | None = None) -> int: ...
-
-
-class States(Protocol):
-    """Where the folded state is."""
-
-    def state(self, projection: Any) -> Any: ...
-    def still(self) -> AbstractContextManager[Any]: ...
-    def catch_up(self) -> int: ...
+Decided = tuple[Sequence[Event], T]
 
 
 class Taken(NamedTuple):
@@ -75,8 +57,8 @@ class Counts(msgspec.Struct, frozen=True):
 class Learning:
     def __init__(
         self,
-        ledger: Writing,
-        states: States,
+        ledger: Ledger,
+        states: Folder,
         mode: Callable[[], SigningMode],
         *,
         invalidation: bool = True,
@@ -156,7 +138,7 @@ class Learning:
                 self._write(lambda: (rules.tell_rejections(self.state, mode, told, self._now(), anyway=True), None))
                 self._untold.clear()
 
-    def _decide(self, batch: list[bytes | str]) -> Decision[Taken]:
+    def _decide(self, batch: list[bytes | str]) -> Decided[Taken]:
         state, mode, now = self.state, self._mode(), self._now()
         accepted: list[RecordAccepted] = []
         reasons = Counter[str]()
@@ -186,20 +168,12 @@ class Learning:
             self._keys = stamp, rules.known_keys(state)
         return self._keys[1]
 
-    def _write(self, decide: Callable[[], Decision[T]]) -> T:
-        """Decide on what is known, write it if nobody else wrote meanwhile, else decide again."""
+    def _write(self, decide: Callable[[], Decided[T]]) -> T:
+        def seen() -> deciding.Decision[T]:
+            with self._states.still():
+                # No event is half folded: all that this version counts is in the state.
+                version = self.state.version
+            return deciding.Decision(version, *decide())
+
         with self._deciding:
-            for _ in range(TRIES):
-                self._states.catch_up()
-                with self._states.still():
-                    # No event is half folded: all that this version counts is in the state.
-                    version = self.state.version
-                events, result = decide()
-                if not events:
-                    return result
-                try:
-                    self._ledger.append(STREAM, events, expected=version)
-                except Conflict:
-                    continue
-                return result
-        raise LedgerUnavailable("others kept writing to what was learned", cure="try again")
+            return deciding.write(self._ledger, self._states, STREAM, seen)

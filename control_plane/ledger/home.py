@@ -53,6 +53,7 @@ class Home:
         self.journal = root / "journal"
         self.damaged = root / "journal-damaged"
         self.archive = root / "archive"
+        self.deciding = root / "deciding"
         self.key = root / "keys" / "ledger.key"
         self.next_key = root / "keys" / "ledger.key.next"
         self.recovery_key = root / "keys" / "recovery.key"

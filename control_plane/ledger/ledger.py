@@ -1,6 +1,7 @@
 """The ledger: facts go in by two roads, the journal for many and the direct one for the few that must not wait."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from eventsourcing.persistence import IntegrityError, PersistenceError
@@ -17,6 +18,7 @@ from .journal import MAX_BODY, Batch, Journal
 from .notes import Checkpoint, Note
 from .proofs import TileTree
 from .recovery import join_body, split_bodies
+from .turnstile import Turns
 
 
 class Recorded(NamedTuple):
@@ -39,8 +41,10 @@ class Ledger:
         flush_interval: float = 0.05,
         buffered: bool = True,
         threaded: bool = True,
+        turns: Turns | None = None,
     ) -> None:
         self.catalogue, self.clock = catalogue, clock
+        self._turns = turns or Turns()
         self._opened, self._journal = backend, journal
         self._synchronous = not (buffered and threaded)
         self._announcer = Announcer(self._listener_failed)
@@ -103,6 +107,10 @@ class Ledger:
         self._announcer.tell()
         return first
 
+    def turn(self) -> AbstractContextManager[None]:
+        """Held by who decides on what is known and then appends it."""
+        return self._turns.taken()
+
     def read(self, after: int = 0, limit: int = 1000) -> list[Recorded]:
         return [self.decoded(row) for row in self._backend.rows(after, limit)]
 
@@ -150,6 +158,12 @@ class Ledger:
             note = store.last_note() or ""
             tree = TileTree(Note.parse(note).checkpoint().size, store.tile)
             return tree.inclusion(position - 1), note
+
+    def extension(self, old: int) -> tuple[list[bytes], str]:
+        """The proof that the log of `old` events is the beginning of this one, and the checkpoint that it leads to."""
+        with self._backend.tree() as store:
+            note = store.last_note() or ""
+            return TileTree(Note.parse(note).checkpoint().size, store.tile).consistency(old), note
 
     def flush(self, timeout: float | None = None) -> None:
         self._committer.flush(timeout)

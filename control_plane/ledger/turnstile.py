@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 from ..errors import HomeUnusable
 from .flock import lock
@@ -26,3 +28,24 @@ def turn(database: str) -> Iterator[None]:
     finally:
         if handle is not None:
             os.close(handle)
+
+
+class Turns:
+    """Who decides on what is known holds the turn until it is written: the others of this home wait, none is overtaken.
+
+    Without it, one that decides without a pause is first each time, and the other's attempts all come too late.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file, self._held, self._depth = file, threading.RLock(), 0
+
+    @contextlib.contextmanager
+    def taken(self) -> Iterator[None]:
+        with self._held, contextlib.ExitStack() as undo:
+            if self._file is not None and not self._depth:
+                undo.enter_context(turn(str(self._file)))
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1

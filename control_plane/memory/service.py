@@ -4,8 +4,9 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from ..errors import BadInput, Conflict
+from ..errors import BadInput
 from ..ledger.ledger import Ledger
+from ..projections import deciding
 from ..projections.folding import Folder
 from ..projections.search import Found, IndexDamaged, TextIndex
 from . import rules
@@ -17,7 +18,7 @@ from .rules import Quality
 from .state import Measured, MemoryState
 
 T = TypeVar("T")
-STREAM, TRIES, MOST = "memory", 5, 100
+STREAM, MOST = "memory", 100
 
 
 class NotMeasured(BadInput):
@@ -148,17 +149,11 @@ class Memory:
             return self._retrieving(index).name
 
     def _record(self, fact: QualityMeasured) -> None:
-        for left in reversed(range(TRIES)):
-            self._folder.catch_up()
+        def seen() -> deciding.Decision[None]:
             with self._folder.still():
-                expected, events = self._state.version, rules.measured(self._state, fact)
-            try:
-                self._ledger.append(STREAM, events, expected=expected)
-            except Conflict:
-                if not left:
-                    raise
-            else:
-                return
+                return deciding.Decision(self._state.version, rules.measured(self._state, fact), None)
+
+        deciding.write(self._ledger, self._folder, STREAM, seen)
 
 
 def scores_of(fact: QualityMeasured) -> tuple[float, float, float]:

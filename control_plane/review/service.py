@@ -9,6 +9,7 @@ from ..clock import new_id
 from ..errors import Conflict
 from ..ledger.events import Event
 from ..ledger.ledger import Ledger
+from ..projections import deciding
 from ..projections.folding import Folder
 from . import rules
 from .ages import TARGET_HOURS, Slo, Throughput, age_slo, throughput
@@ -19,7 +20,7 @@ from .weekly import Report, report
 
 W = TypeVar("W", Verdict, Feedback)
 WATCH = "review"
-TRIES, SAMPLE = 5, 10
+SAMPLE = 10
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -159,19 +160,12 @@ class Review:
 
     def _write(self, stream: str, decide: Callable[[Queue], tuple[int, list[Event]]]) -> None:
         """Whoever was overtaken looks again, and may find that there is nothing left to decide."""
-        for left in reversed(range(TRIES)):
-            self._folder.catch_up()
+
+        def seen() -> deciding.Decision[None]:
             with self._folder.still():
-                expected, events = decide(self._queue)
-            if not events:
-                return
-            try:
-                self._ledger.append(stream, events, expected=expected)
-            except Conflict:
-                if not left:
-                    raise
-            else:
-                return
+                return deciding.Decision(*decide(self._queue), None)
+
+        deciding.write(self._ledger, self._folder, stream, seen)
 
 
 def _stream(item: str) -> str:

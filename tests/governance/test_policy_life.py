@@ -1,5 +1,6 @@
 """A policy moves from draft to enforce through its gates, and back; each step is a signed event."""
 
+import contextlib
 import copy
 import threading
 
@@ -244,6 +245,7 @@ def test_what_somebody_else_wrote_in_between_is_decided_on_anew():
                 interfered.append(other.flips.flip("OPENCODE_TAIL_SLO", "false", **BY))
             return append(stream, events, expected=expected)
 
+        at.plane.ledger.turn = contextlib.nullcontext  # as on two hosts, which do not take turns
         at.plane.ledger.append = slow  # the moment between look and write, made long
         assert word(lambda: at.advance("simulated", **offers)) == "policy_sim_stale_flags"
 

@@ -1,5 +1,6 @@
 """The queue on a real ledger: two who decide at once, a machine of random steps against a small model, replay."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -183,6 +184,8 @@ def test_of_two_threads_that_stand_at_the_same_version_one_is_refused(opened, mo
             outcomes.append(fault.code)
 
     for plane in (first, second):
+        # As on two hosts, which do not take turns.
+        monkeypatch.setattr(plane.ledger, "turn", contextlib.nullcontext)
         monkeypatch.setattr(plane.ledger, "append", held(plane))
     threads = [threading.Thread(target=resolve, args=(plane,)) for plane in (first, second)]
     for thread in threads:
