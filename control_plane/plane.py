@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from .governance.rules import Retrieval
     from .governance.service import Policies
     from .guardrails.service import Guard
+    from .turns.service import TurnBook
 
 
 class ControlPlane:
@@ -285,6 +286,16 @@ class ControlPlane:
 
         home = str(self._opened.home.root)
         return Guard(self.ledger, self.folder, lambda: self.flags, home, project_of(home), os.environ)
+
+    @cached_property
+    def turns(self) -> "TurnBook":
+        """Turns of OpenCode: advice beside what was done, and what came of it."""
+        from .turns.service import TurnBook  # noqa: PLC0415 - as above
+
+        arms, policy = self._router.arms.all, self._router.policy
+        models = {arm.served_by: (arm.name, arm.price_in, arm.price_out) for arm in arms if not arm.steps}
+        cautious = policy == Policy(tail_slo=policy.tail_slo)
+        return TurnBook(self.ledger, self.folder, self, Task, models, cautious=cautious)
 
     @cached_property
     def evidence(self) -> "EvidenceBook":

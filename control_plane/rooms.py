@@ -21,6 +21,8 @@ from .review import events as review_events
 from .review.projection import REVIEW
 from .router import events as router_events
 from .router.projection import ROUTER
+from .turns import events as turn_events
+from .turns.projection import TURNS
 
 CATALOGUE = Catalogue(
     [
@@ -35,6 +37,7 @@ CATALOGUE = Catalogue(
         *plugin_events.EVENTS,
         *access_events.EVENTS,
         *guard_events.EVENTS,
+        *turn_events.EVENTS,
     ]
 )
-PROJECTIONS = (ROUTER, REVIEW, MEMORY, POLICIES, EVIDENCE, MILESTONE, PLUGINS, LEARNING, ACCESS, GUARD)
+PROJECTIONS = (ROUTER, REVIEW, MEMORY, POLICIES, EVIDENCE, MILESTONE, PLUGINS, LEARNING, ACCESS, GUARD, TURNS)

@@ -73,6 +73,7 @@ class Router:
         self._capture, self._teacher = capture, teacher
         self._write, self._say = ledger.writer(AdviceGiven), ledger.record
         self._announced = state.moves
+        self.arms, self.policy = arms, policy
         self._arms, self._policy, self._policy_hash = arms, policy, policy.hash
         self._now, self._identity, self.key = clock.now, identity, identity.key
         self.strategies = tuple(sorted(strategies, key=lambda strategy: -strategy.priority))

@@ -1,0 +1,7 @@
+"""The fold of the turns, as the projections run it."""
+
+from ..projections.folding import Projection
+from .events import EVENTS
+from .state import Turns, fold
+
+TURNS = Projection("turns", 1, Turns, fold, EVENTS)
