@@ -1,48 +1,20 @@
-"""The command line: finds the command, runs it, and turns whatever happens into words and an exit code.
+"""The command line; what a hook asks is answered before anything else is loaded.
 
 0 fine, 1 a check failed, 2 bad usage or input; 130 after Ctrl-C. Results go to stdout, everything else to stderr.
 """
 
-import os
 import sys
 from collections.abc import Sequence
-
-from ..errors import ControlPlaneError
-from . import faults
-from .command import load
-from .parsing import Parser, build, complete_arguments
-from .printing import Output
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
-    out = Output(as_json="--json" in words)
-    try:
-        code = _run(words, out)
-        out.flush()
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else faults.BAD_USAGE
-    except KeyboardInterrupt:
-        code = faults.interrupted(out)
-        faults.forget_stdout()
-    except BrokenPipeError:
-        code = faults.SILENT_PIPE
-        faults.forget_stdout()
-    except ControlPlaneError as fault:
-        code = faults.report(fault, out)
-    except OSError as fault:
-        code = faults.report(faults.refused(fault), out)
-        faults.forget_stdout()
-    except Exception as fault:
-        if os.environ.get("CONTROL_PLANE_DEBUG") == "1":
-            raise
-        code = faults.unexpected(fault, out)
-    return code
+    if words[:2] == ["guard", "hook"]:
+        from .hooked import answer, named_home
 
+        plain, home = named_home(words)
+        if plain:
+            return answer(home)
+    from .running import run
 
-def _run(words: list[str], out: Output) -> int:
-    parser: Parser = build(load(words))
-    arguments = complete_arguments(parser, words)
-    out.as_json = arguments.json
-    code: int = arguments.run(arguments, out)
-    return code
+    return run(words)

@@ -7,23 +7,28 @@ import json
 import os
 
 from ..clock import Clock
+from ..errors import BadInput
 
 OFF, FAILURES, LONGEST_OFF, MOST_FAILURES = "guard-off.json", "guard-failures.jsonl", 24 * 3600.0, 1 << 20
 
 
+def now() -> float:
+    return Clock().now()
+
+
 def switch_off(home: str, seconds: float, actor: str) -> float:
     """Put the guardrails out until then; answers when they come back."""
-    now = Clock().now()
-    until = now + min(max(seconds, 0.0), LONGEST_OFF)
+    began = now()
+    until = began + min(max(seconds, 0.0), LONGEST_OFF)
     os.makedirs(home, mode=0o700, exist_ok=True)
     part = os.path.join(home, f"{OFF}.{os.getpid()}")
     with open(part, "w", encoding="utf-8") as file:
-        json.dump({"began": now, "until": until, "actor": actor}, file)
+        json.dump({"began": began, "until": until, "actor": actor}, file)
     os.replace(part, os.path.join(home, OFF))
     return until
 
 
-def switched_off(home: str, now: float) -> dict[str, float | str] | None:
+def switched_off(home: str, at: float) -> dict[str, float | str] | None:
     """The switch as a person left it, while it holds; a switch that cannot be read does not hold."""
     try:
         with open(os.path.join(home, OFF), encoding="utf-8") as file:
@@ -31,14 +36,14 @@ def switched_off(home: str, now: float) -> dict[str, float | str] | None:
         began, until = float(told["began"]), float(told["until"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    fits = until - began <= LONGEST_OFF + 1 and began <= now + 60
-    return {"began": began, "until": until, "actor": str(told.get("actor", ""))[:100]} if fits and until > now else None
+    fits = until - began <= LONGEST_OFF + 1 and began <= at + 60
+    return {"began": began, "until": until, "actor": str(told.get("actor", ""))[:100]} if fits and until > at else None
 
 
 def keep_failure(home: str, session: str, event: str, tool: str, reason: str, *, went_on: bool) -> None:
     """A line for the next plane that opens; a hook that fails must not fail once more over this."""
     told = {
-        "at": Clock().now(),
+        "at": now(),
         "session": session,
         "event": event,
         "tool": tool,
@@ -75,3 +80,15 @@ def taken_failures(home: str) -> list[dict[str, object]]:
         if isinstance(told, dict):
             found.append(told)
     return found
+
+
+def seconds_of(duration: str) -> float:
+    """`90`, `90s`, `30m`, `1h`, `1d` in seconds."""
+    number, unit = (duration[:-1], duration[-1]) if duration[-1:] in tuple("smhd") else (duration, "s")
+    try:
+        seconds = float(number) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[unit]
+    except ValueError:
+        raise BadInput(f"{duration!r} is no length of time", cure="say 30m or 1h") from None
+    if not 0 < seconds <= LONGEST_OFF:
+        raise BadInput(f"{duration} is too long or too short", cure="up to 24h at a time")
+    return seconds

@@ -1,6 +1,7 @@
 """The way in: looks at a call, decides, writes down what it decided, and answers."""
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,13 @@ from .matching import Matcher, matcher_of, with_own
 from .messages import messages
 from .observing import Call, brakes, observe, overridden
 from .projection import GUARD
-from .rulefile import RuleSet, rule_set
+from .replaying import Replayed, replay
+from .rulefile import OWN_FAMILY, Rule, RuleSet, rule_set
 from .sessionfile import update_session
 from .state import State
 from .terms import Decision, Label, Mode
 
-STREAM, TRIES, ALIVE_MINUTES, MOST_WAITING = "guard", 5, 10.0, 1000
+STREAM, TRIES, ALIVE_MINUTES, MOST_WAITING, TIDY_S = "guard", 5, 10.0, 1000, 1.0
 
 
 class Guard:
@@ -46,6 +48,7 @@ class Guard:
         self._matcher: Matcher | None = None
         self._began: dict[str, float] = {}
         self._news: dict[str, dict[str, list[Any]]] = {}
+        self._noting, self._tidied = threading.Lock(), self._clock.monotonic()
         self._absorb()
 
     # One check.
@@ -92,6 +95,7 @@ class Guard:
 
     def _decide(self, matcher: Matcher, seen: e.Observation) -> Answer:
         now = self._clock.now()
+        self._heed_switch(now)
         with self.folder.still():
             state, position = self.folder.state(GUARD), self.folder.position
             modes, past = self._modes(state), _past(state, seen.session)
@@ -119,9 +123,13 @@ class Guard:
         # Shadow is what holds when nobody said anything, and then promotions count.
         said = flags.enforcement_mode != "shadow" or bool(self._environment.get("OPENCODE_ENFORCEMENT_MODE"))
         told = Mode(flags.enforcement_mode) if said else None
-        off = outside.switched_off(self.home, self._clock.now())
-        until = max(state.off_until, float(off["until"]) if off else 0.0)
-        return Modes(told, flags.enforce_families, dict(state.modes), until)
+        return Modes(told, flags.enforce_families, dict(state.modes), state.off_until)
+
+    def _heed_switch(self, now: float) -> None:
+        """What a person threw is signed before the first decision that rests on it."""
+        off = outside.switched_off(self.home, now)
+        if off is not None and float(off["until"]) > self.folder.state(GUARD).off_until:
+            self._absorb()
 
     def _beginning(self, session: str) -> float:
         if session not in self._began:
@@ -134,7 +142,8 @@ class Guard:
     def matcher(self) -> Matcher:
         """The rules as their files say, or the last good ones, with an alert, when the files cannot be used."""
         state = self.folder.state(GUARD)
-        loaded = self._files.look(known=self._matcher is not None or bool(state.rules))
+        known = self._matcher.rules.rules if self._matcher is not None else state.versions.get(state.rules, ())
+        loaded = self._files.look(known=any(rule.family != OWN_FAMILY for rule in known))
         if loaded is not None and loaded.rules is not None:
             self._matcher = matcher_of(loaded.rules)
             if state.rules != loaded.rules.version or state.alert:
@@ -195,14 +204,21 @@ class Guard:
 
     # Housekeeping.
 
+    def tidy(self) -> None:
+        """After an answer, not before it, and not after each one: what may wait a little."""
+        if self._clock.monotonic() - self._tidied >= TIDY_S:
+            self.absorb()
+
     def absorb(self) -> None:
         """Sign what happened outside: the switch that a person threw, the failures that hooks left behind."""
+        self._tidied = self._clock.monotonic()
         self._absorb()
         self.save_sessions()
 
     def save_sessions(self) -> None:
         """Write the session files of what was decided since."""
-        waiting, self._news = self._news, {}
+        with self._noting:
+            waiting, self._news = self._news, {}
         for session, news in waiting.items():
             update_session(self.project, session, news, self._flags().hook_sample_limit)
 
@@ -216,10 +232,37 @@ class Guard:
         return self.folder.state(GUARD)
 
     def modes(self) -> Modes:
+        self._heed_switch(self._clock.now())
         return self._modes(self.state())
+
+    def past(self, session: str) -> Past:
+        return _past(self.state(), session)
+
+    def replay(self) -> Replayed:
+        """Every decision again, from the log alone."""
+        self.ledger.flush()
+        return replay(self.ledger)
+
+    def settings(self) -> Flags:
+        return self._flags()
 
     def now(self) -> float:
         return self._clock.now()
+
+    def surroundings(self, told: Mapping[str, str] | None) -> Mapping[str, str]:
+        """Our own environment, with the brakes and overrides of a caller elsewhere."""
+        if not told:
+            return self._environment
+        names = {rule.env_override for rule in self.last_rules()} - {""}
+        kept = {name: value for name, value in told.items() if name.startswith("OPENCODE_") or name in names}
+        return {**self._environment, **kept}
+
+    def last_rules(self) -> tuple[Rule, ...]:
+        """The rules as they were when they were last looked at."""
+        return self._matcher.rules.rules if self._matcher is not None else ()
+
+    def relative(self, path: str, cwd: str = "") -> str:
+        return os.path.relpath(os.path.join(self.project, cwd, path), self.project)
 
     def write(self, decide: Callable[[State], list[Event]]) -> list[Event]:
         """Events that follow from the state as it is, written before anybody else changes it."""
@@ -239,9 +282,10 @@ class Guard:
     def _note(self, session: str, **news: list[Any]) -> None:
         if len(self._news) >= MOST_WAITING:
             self.save_sessions()
-        held = self._news.setdefault(session, {})
-        for name, listed in news.items():
-            held[name] = [*held.get(name, []), *listed][-200:]
+        with self._noting:
+            held = self._news.setdefault(session, {})
+            for name, listed in news.items():
+                held[name] = [*held.get(name, []), *listed][-200:]
 
     def _write(self, decide: Callable[[State], list[Event]]) -> list[Event]:
         for attempt in range(TRIES):
@@ -265,6 +309,15 @@ def project_of(home: str) -> str:
     place = Path(home).resolve()
     inside = place.name == "control-plane" and place.parent.name == ".opencode"
     return str(place.parent.parent) if inside else os.environ.get("CLAUDE_PROJECT_DIR") or os.getcwd()
+
+
+def outside_of(project: str, cwd: str) -> str:
+    """Why a call from there is not covered; empty when it is."""
+    if not cwd:
+        return ""
+    place = os.path.relpath(os.path.realpath(cwd), os.path.realpath(project))
+    inside = place != ".." and not place.startswith("../")
+    return "" if inside else f"{cwd} is outside {project}, which these guardrails cover"
 
 
 def _past(state: State, session: str) -> Past:
