@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 from mcp.server.stdio import stdio_server
 
+from .answering import Reading, Unanswered, Writing
 from .server import build
 from .tooling import Call
 
@@ -37,7 +38,8 @@ async def _serve(server: "Server[Any]", wire: int) -> None:
         group.start_soon(_end_on_signal, group.cancel_scope)
         lines = cast("anyio.AsyncFile[str]", _Lines(wire))
         async with stdio_server(stdin=lines) as (reading, writing):
-            await server.run(reading, writing, server.create_initialization_options())
+            waiting, options = Unanswered(), server.create_initialization_options()
+            await server.run(Reading(reading, waiting), Writing(writing, waiting), options)
         group.cancel_scope.cancel()
 
 

@@ -1,6 +1,7 @@
 """`mcp` serves the plane to the agent that starts it, over stdin and stdout."""
 
 import argparse
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ from ..command import argument, command
 from ..printing import Output, table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 ROLES = ("admin", "operator", "viewer", "coordinator", "participant", "auditor")
@@ -28,19 +31,18 @@ ROLES = ("admin", "operator", "viewer", "coordinator", "participant", "auditor")
     ],
 )
 def mcp(arguments: argparse.Namespace, out: Output) -> int:
-    try:
-        from ...access.tokens import Caller
-        from ...mcp.stdio import serve
-        from ...mcp.tooling import Call
-        from ...mcp.tools import TOOLS
-    except ImportError as fault:
-        raise MissingExtra(f"MCP needs {fault.name}", cure="pip install '.[mcp]'") from None
-    from ...plane import ControlPlane
-
     if arguments.list:
+        with _needed():
+            from ...mcp.tools import TOOLS
         facts = [{"name": tool.name, "title": tool.title, "description": tool.description} for tool in TOOLS]
         out.answer(facts, table(("tool", "what it answers"), [(tool.name, tool.title) for tool in TOOLS]))
         return 0
+    with _needed():
+        from ...access.tokens import Caller
+        from ...mcp.stdio import serve
+        from ...mcp.tooling import Call
+    from ...plane import ControlPlane
+
     agent = arguments.agent_id
     caller = Caller(agent or "owner", arguments.role, agent, arguments.workspace_id, arguments.session_id)
     key = _read_key(arguments.key) if arguments.key else None
@@ -48,6 +50,14 @@ def mcp(arguments: argparse.Namespace, out: Output) -> int:
     with ControlPlane.open(arguments.home, state_dir=arguments.state_dir) as plane:
         serve(Call(plane, caller, key))
     return 0
+
+
+@contextlib.contextmanager
+def _needed() -> "Iterator[None]":
+    try:
+        yield
+    except ImportError as fault:
+        raise MissingExtra(f"MCP needs {fault.name}", cure="pip install '.[mcp]'") from None
 
 
 def _read_key(name: str) -> "Ed25519PrivateKey":
