@@ -1,0 +1,1 @@
+"""The page that people see: its files, and what it shows of the log."""
