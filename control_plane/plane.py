@@ -178,6 +178,8 @@ class ControlPlane:
         try:
             if "learning" in self.__dict__:
                 self.learning.flush()
+            if "guard" in self.__dict__:
+                self.guard.absorb()
             self.ledger.flush()
             self._opened.sight()
             self._snapshots.save(self.folder, self.ledger.root_at)

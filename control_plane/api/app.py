@@ -16,7 +16,7 @@ from litestar.types import ASGIApp
 from ..access.tokens import Access, Refused
 from ..errors import ControlPlaneError
 from ..plane import ControlPlane
-from . import agents, decisions, opencode, overview, policies, problems
+from . import agents, decisions, guard, opencode, overview, policies, problems
 from .gate import PATIENCE_S, Gate
 from .lean import Lean
 from .loopwatch import LoopWatch
@@ -63,6 +63,7 @@ def create_app(
         route_handlers=[
             *decisions.HANDLERS,
             *policies.HANDLERS,
+            *guard.HANDLERS,
             *opencode.HANDLERS,
             *overview.HANDLERS,
         ],

@@ -29,6 +29,7 @@ def serve(arguments: argparse.Namespace, out: Output) -> int:
         from ...api.serving import serve as run
     except ImportError as fault:
         raise MissingExtra(f"serving needs {fault.name}", cure="pip install '.[serve]'") from None
+    from ...guardrails.resident import Resident
     from ...plane import ControlPlane
 
     _check_host(arguments.host, exposed=arguments.expose)
@@ -49,7 +50,8 @@ def serve(arguments: argparse.Namespace, out: Output) -> int:
         if arguments.check:
             sock.close()
         else:
-            run(plane, sock, issuers)
+            with Resident.beside(plane.guard):
+                run(plane, sock, issuers)
     return 0
 
 
