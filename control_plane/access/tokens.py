@@ -9,8 +9,9 @@ from typing import Any, Final, Literal, TypeGuard
 
 import msgspec
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import KeySet
+from joserfc.jws import JWSRegistry
 
 from ..errors import ControlPlaneError, SettingsError
 
@@ -60,6 +61,18 @@ class Issuer(msgspec.Struct, frozen=True):
 
 
 OWNER: Final = Caller("owner", "admin")
+
+
+class _Signatures(JWSRegistry):
+    """Ed25519 under its old name and its new one; the library warns of the old one at every token."""
+
+    def get_alg(self, name: str) -> Any:
+        if name not in ("EdDSA", "Ed25519"):
+            raise UnsupportedAlgorithmError("only Ed25519 signatures are read")
+        return self.algorithms[name]
+
+
+_ED25519: Final = _Signatures()
 
 
 class Access:
@@ -113,7 +126,7 @@ class Access:
     def _claims(self, given: str) -> dict[str, Any]:
         for issuer in self._issuers.values():
             try:
-                token = jwt.decode(given, issuer.keys, algorithms=["EdDSA", "Ed25519"])
+                token = jwt.decode(given, issuer.keys, registry=_ED25519)
             except (JoseError, ValueError, TypeError):
                 continue
             self._check_times(token.claims)

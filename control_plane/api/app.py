@@ -16,7 +16,7 @@ from litestar.types import ASGIApp
 from ..access.tokens import Access, Refused
 from ..errors import ControlPlaneError
 from ..plane import ControlPlane
-from . import agents, decisions, guard, opencode, overview, policies, problems
+from . import agents, decisions, guard, opencode, overview, page, panels, policies, problems, revocations, simulations
 from .gate import PATIENCE_S, Gate
 from .lean import Lean
 from .loopwatch import LoopWatch
@@ -65,7 +65,11 @@ def create_app(
             *policies.HANDLERS,
             *guard.HANDLERS,
             *opencode.HANDLERS,
+            *simulations.HANDLERS,
+            *revocations.HANDLERS,
             *overview.HANDLERS,
+            *panels.HANDLERS,
+            *page.HANDLERS,
         ],
         dependencies={
             name: Provide(_given(value), sync_to_thread=False, use_cache=True)

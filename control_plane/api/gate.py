@@ -21,6 +21,8 @@ PAGES: Final = ("/", "/favicon.ico")
 LONGEST_ID: Final = 128
 # From the first byte of the body to the first byte of the answer; a stream may then go on as long as it likes.
 PATIENCE_S: Final = 30.0
+# Where the whole log is read.
+MORE_PATIENCE: Final = {"/api/orchestration/policy-sim": 20.0}
 
 # Method, route, status, seconds.
 Seen = Callable[[str, str, int, float], None]
@@ -72,8 +74,9 @@ class Gate:
         except ControlPlaneError as fault:
             self._audit(scope["path"], fault, request_id)
             await _refuse(named, fault, request_id)
-        else:
-            await self._in_time(scope, receive, named)
+            self._seen(scope["method"], "refused", named.status, self._clock.monotonic() - begun)
+            return
+        await self._in_time(scope, receive, named)
         if named.status == 403:
             self._audit(scope["path"], Forbidden("the role does not allow it"), request_id)
         took = self._clock.monotonic() - begun
@@ -94,7 +97,7 @@ class Gate:
             return message
 
         try:
-            async with asyncio.timeout(self._patience) as named.deadline:
+            async with asyncio.timeout(self._patience * MORE_PATIENCE.get(scope["path"], 1.0)) as named.deadline:
                 await self._app(scope, cast("Receive", reading), cast("Send", named))
         except TimeoutError:
             if named.started:
