@@ -48,9 +48,11 @@ class Edge:
     def __init__(self, called: Called, tools: Iterable[Tool] = TOOLS) -> None:
         self._called = called
         self._tools = {tool.name: tool for tool in tools}
+        # Schemas take a while to make and never change.
+        self._listed = [_listed(tool) for tool in self._tools.values()]
 
     async def list_tools(self, _: Context, __: PaginatedRequestParams | None) -> ListToolsResult:
-        return ListToolsResult(tools=[_listed(tool) for tool in self._tools.values()])
+        return ListToolsResult(tools=self._listed)
 
     async def call_tool(self, context: Context, params: CallToolRequestParams) -> CallToolResult:
         call, tool = self._called(context), self._tools.get(params.name)
