@@ -6,6 +6,7 @@ from math import frexp, sqrt
 import msgspec
 
 from .cascade import Step, StepBelief, compose
+from .lost import Lost
 from .posterior import ArmBook, Beliefs, Sums, Tally, pooled
 
 _NOTHING = Tally()
@@ -94,6 +95,7 @@ class Board:
         self.beliefs: list[Belief] = [_UNKNOWN] * len(self._all)
         self.utilities = [0.0] * len(self._all)
         self.spreads = [0.0] * len(self._all)
+        self.lost: dict[int, Lost] = {}
 
     def refresh(self, beliefs: Beliefs) -> None:
         seen = _in_steps(beliefs.seen.get(self._type, 0))
@@ -109,6 +111,10 @@ class Board:
             if stamp != stamps[i]:
                 stamps[i] = stamp
                 self._set(i, self._plain_belief(i, own, kind, total), horizon)
+                if own.lost is not None:
+                    self.lost[i] = own.lost
+                elif self.lost:
+                    self.lost.pop(i, None)
             elif moved:
                 self.spreads[i] = self._spread(rows[i], horizon)
         for i in self._cascades:

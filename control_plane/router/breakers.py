@@ -144,6 +144,11 @@ def answer_share(breaker: Breaker) -> float:
     return (calls - breaker.faults - breaker.faults_before + 1.0) / (calls + 2.0)
 
 
+def answers_now(breaker: Breaker, now: float, policy: BreakerPolicy = DEFAULT) -> float:
+    """The same as of now: calls from before the window do not count."""
+    return answer_share(breaker) if abs(now - breaker.turned_at) < policy.window_s else 0.5
+
+
 def _answered(breaker: Breaker, now: float, policy: BreakerPolicy, arm: str | None) -> Transition | None:
     _count(breaker, now, policy, 0)
     if breaker.consecutive:

@@ -79,7 +79,9 @@ def compile_table(
         widths[calm] = SLOTS
     else:
         widths = _widths(board.policy, utilities, spreads, calm, guarded=held is not None)
-        _spread_thin(board, widths, calm)
+        _spread_thin(board, utilities, widths, calm)
+        if board.lost:
+            _ask_lost(board, utilities, widths, calm, guarded=held is not None)
     arms = tuple(i for i, width in enumerate(widths) if width)
     return Table(
         board.names,
@@ -141,8 +143,9 @@ def _widths(
     return widths
 
 
-def _spread_thin(board: Board, widths: list[int], calm: int) -> None:
-    """A table serves many draws: none but the calm arm is expected to run much oftener in them than it did before.
+def _spread_thin(board: Board, utilities: Sequence[float], widths: list[int], calm: int) -> None:
+    """A table serves many draws: no arm that is less than the calm one is expected to run much oftener in them than it
+    did before.
 
     Without this, an arm that one more run would rule out gets all the runs until the next table.
     """
@@ -151,9 +154,24 @@ def _spread_thin(board: Board, widths: list[int], calm: int) -> None:
         return
     policy = board.policy
     for i, width in enumerate(widths):
-        if width * draws > SLOTS and i != calm:
+        if width * draws > SLOTS and utilities[i] < utilities[calm]:
             runs = board.beliefs[i].runs - policy.prior_runs
             most = int(SLOTS * (1.0 + policy.news * runs)) // draws
             if width > most:
                 widths[i] = most
                 widths[calm] += width - most
+
+
+def _ask_lost(board: Board, utilities: Sequence[float], widths: list[int], calm: int, guarded: bool) -> None:
+    """Who would be the best one, had it what it lost, is asked now and then whether it has it back."""
+    policy = board.policy
+    for i, lost in sorted(board.lost.items()):
+        if i >= len(widths) or i == calm:
+            continue
+        hoped = utilities[i] + policy.success_value_usd * (lost.before - board.beliefs[i].success)
+        if hoped > utilities[calm]:
+            chance = lost.chance(board.seen) * (policy.incumbent_explore if guarded else 1.0)
+            more = min(int(SLOTS * chance) - widths[i], widths[calm] // 2)
+            if more > 0:
+                widths[i] += more
+                widths[calm] -= more

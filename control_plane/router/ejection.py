@@ -4,7 +4,17 @@ from collections.abc import Mapping
 
 import msgspec
 
-from .breakers import DEFAULT, Breaker, BreakerPolicy, Status, Transition, answer_share, observe_result, status
+from .breakers import (
+    DEFAULT,
+    Breaker,
+    BreakerPolicy,
+    Status,
+    Transition,
+    answer_share,
+    answers_now,
+    observe_result,
+    status,
+)
 from .breakers import may_probe as breaker_may_probe
 from .breakers import probe_started as breaker_probe_started
 
@@ -66,6 +76,16 @@ def ejected(breakers: Breakers, arms: Arms, share: float = DEFAULT.max_ejected) 
         return own is None or own.state == "closed", -until[arm], arm
 
     return sorted(until, key=blame)[: int(share * len(arms))]
+
+
+def unanswered(breakers: Breakers, arms: Arms, now: float, policy: BreakerPolicy = DEFAULT) -> dict[str, float]:
+    """Of the cooled arms: which share of their recent calls was not answered; half where there were none."""
+    shares = dict[str, float]()
+    for arm, provider in arms.items():
+        held = [breaker for breaker in _both(breakers, arm, provider) if breaker.state != "closed"]
+        if held:
+            shares[arm] = 1.0 - min([answers_now(breaker, now, policy) for breaker in held])
+    return shares
 
 
 def may_probe(breakers: Breakers, arm: str, provider: str | None, now: float) -> bool:

@@ -208,6 +208,8 @@ def score_terms(situation: Situation, name: str) -> Terms | None:
         sentences.append(f"slow tail worth ${-parts.tail:.2f}")
     if parts.lessons:
         sentences.append(f"learned against it worth ${-parts.lessons:.2f}")
+    if parts.cooled:
+        sentences.append(f"calls unanswered of late worth ${-parts.cooled:.2f}")
     if parts.strengths:
         sentences.append(f"fitting strengths worth ${parts.strengths:.2f}")
     adjusted = sum(parts)

@@ -6,6 +6,8 @@ sum borrows from the wider ones, but never more than a fixed number of runs, so 
 
 import msgspec
 
+from .lost import REMEMBERED, Lost
+
 MEMORY = 2048.0  # runs; a sum that reaches it is halved, so that old runs fade
 PRICE_MEMORY = 512.0  # costs and times vary less than outcomes and change more often
 CARRY_RUNS = 20.0  # expected wins that the share of all arms is worth to one arm
@@ -36,11 +38,17 @@ class Tally(Sums, gc=False):
     drifts: int = 0
     edition: int = 0
     published: Sums = msgspec.field(default_factory=Sums)
+    lost: Lost | None = None
 
-    def add(self, success: float | None, cost: float | None, time: float | None, weight: float = 1.0) -> None:
+    def add(
+        self, success: float | None, cost: float | None, time: float | None, weight: float = 1.0, seen: int = 0
+    ) -> None:
+        """`seen` counts the results of the task type, whichever arm they were of."""
         if success is not None:
             self.runs += weight
             self.wins += weight * success
+            if self.lost is not None and weight > 0.0:
+                self._hope(self.lost.heard(success))
         if cost is not None:
             self.paid += weight
             self.cost += weight * cost
@@ -49,23 +57,35 @@ class Tally(Sums, gc=False):
             self.time += weight * time
         self.version += 1
         if self.version >= self.due:
-            self._settle()
+            self._settle(seen)
 
-    def _settle(self) -> None:
+    def _hope(self, lost: Lost) -> None:
+        """One more result of an arm that had fallen; once it is well again, it is what it was before."""
+        self.lost = lost
+        if lost.well:
+            self.runs = min(lost.runs, REMEMBERED)
+            self.wins = self.runs * lost.before
+            self.lost = None
+            self.due = self.version + 1
+            self.marked_at, self.marked_runs, self.marked_wins = self.version, self.runs, self.wins
+
+    def _settle(self, seen: int) -> None:
         """The rare part of `add`: at most every 32 results, oftener only while there are few."""
         if self.version - self.marked_at >= BLOCK:
-            self._forget()
+            self._forget(seen)
             self.marked_at = self.version
             self.marked_runs, self.marked_wins = self.runs, self.wins
         self.due = self.version + min(BLOCK, 1 + self.version // 8)
         self.published = Sums(self.runs, self.wins, self.paid, self.cost, self.timed, self.time)
         self.edition += 1
 
-    def _forget(self) -> None:
+    def _forget(self, seen: int) -> None:
         block, before = self.runs - self.marked_runs, self.marked_runs
         if block >= BLOCK / 2 and before >= BLOCK and self._surprising(block, before):
+            was, now = self.marked_wins / before, (self.wins - self.marked_wins) / block
             self.runs, self.wins = block, self.wins - self.marked_wins
             self.drifts += 1
+            self._turn(was, now, before, seen)
         if self.runs >= MEMORY:
             self.runs *= 0.5
             self.wins *= 0.5
@@ -75,6 +95,14 @@ class Tally(Sums, gc=False):
         if self.timed >= PRICE_MEMORY:
             self.timed *= 0.5
             self.time *= 0.5
+
+    def _turn(self, was: float, now: float, before: float, seen: int) -> None:
+        if now >= was:
+            self.lost = None
+        elif self.lost is None:
+            self.lost = Lost(was, now, before, seen)
+        else:
+            self.lost = Lost(max(was, self.lost.before), now, max(before, self.lost.runs), seen)
 
     def _surprising(self, block: float, before: float) -> bool:
         mean = self.wins / self.runs
@@ -189,13 +217,14 @@ def learn(
         kind = book.types[task_type] = TypeBook()
     if success is not None:
         beliefs.seen[task_type] = beliefs.seen.get(task_type, 0) + 1
-    book.total.add(success, cost, time, weight)
-    kind.tally.add(success, cost, time, weight)
+    seen = beliefs.seen.get(task_type, 0)
+    book.total.add(success, cost, time, weight, seen)
+    kind.tally.add(success, cost, time, weight, seen)
     if repo is not None:
         narrow = kind.repos.get(repo)
         if narrow is None:
             narrow = kind.repos[repo] = Tally()
-        narrow.add(success, cost, time, weight)
+        narrow.add(success, cost, time, weight, seen)
 
 
 def pooled(own: Sums, wider: tuple[tuple[Sums, float], ...]) -> Sums:

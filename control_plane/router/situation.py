@@ -7,7 +7,7 @@ import msgspec
 
 from .board import Belief, Board, Candidate
 from .cascade import Step
-from .ejection import cooled, ejected, last_resort, probes
+from .ejection import cooled, ejected, last_resort, probes, unanswered
 from .lessons import NOBODY, Lesson, Teacher
 from .recent import Recent
 from .running import elapsed_ms
@@ -46,6 +46,7 @@ class Adjustment(NamedTuple):
     tail: float = 0.0
     lessons: float = 0.0
     strengths: float = 0.0
+    cooled: float = 0.0
 
 
 NOTHING_TO_ADD = Adjustment()
@@ -98,10 +99,13 @@ def look(
     allowed = _fitting(request, arms, filtered)
     probe: str | None = None
     spared: tuple[Arm, ...] = ()
+    unheard: dict[str, float] = {}
     if state.held:
         allowed, probe, spared = _spare(state, allowed, arms, now, policy, filtered)
         if request.override is not None or request.in_tool_loop:
             probe = None
+        providers = {arm.name: arm.provider for arm in arms.all if not arm.steps}
+        unheard = unanswered(state.breakers, providers, now, policy.breaker)
     penalties = _penalties(state, now) if policy.tail_slo and _limits_fit(state) else {}
     if penalties and request.in_tool_loop:
         allowed = _steady(state, allowed, penalties, request, now, filtered)
@@ -115,7 +119,7 @@ def look(
     chosen = allowed or spared
     count = len(chosen)
     lesson = teacher.lesson(request.task_type, now, repo=request.repo)
-    adjusted = _adjustments(penalties, lesson.arm_penalties, chosen, request, policy)
+    adjusted = _adjustments(penalties, lesson.arm_penalties, unheard, chosen, request, policy)
     return Situation(
         state,
         request,
@@ -170,25 +174,32 @@ def _slow(arm: Arm, penalties: dict[str, float]) -> bool:
 def _adjustments(
     penalties: dict[str, float],
     lessons: Mapping[str, float],
+    unheard: dict[str, float],
     chosen: tuple[Arm, ...],
     request: Request,
     policy: Policy,
 ) -> tuple[Adjustment, ...]:
-    if not penalties and not lessons and not request.strengths:
+    if not penalties and not lessons and not unheard and not request.strengths:
         return (NOTHING_TO_ADD,) * len(chosen)
-    return tuple([_adjustment(penalties, lessons, arm, request, policy) for arm in chosen])
+    return tuple([_adjustment(penalties, lessons, unheard, arm, request, policy) for arm in chosen])
 
 
 def _adjustment(
-    penalties: dict[str, float], lessons: Mapping[str, float], arm: Arm, request: Request, policy: Policy
+    penalties: dict[str, float],
+    lessons: Mapping[str, float],
+    unheard: dict[str, float],
+    arm: Arm,
+    request: Request,
+    policy: Policy,
 ) -> Adjustment:
-    """What a slow tail and bad experience cost, and what fitting strengths add."""
+    """What a slow tail, bad experience and a breaker that is open cost, and what fitting strengths add."""
     value, fitting = policy.success_value_usd, 0.0
     tail = max([penalties.get(name, 0.0) for name in _members(arm)]) if penalties else 0.0
     learned = max([lessons.get(name, 0.0) for name in _members(arm)]) if lessons else 0.0
+    silent = max([unheard.get(name, 0.0) for name in _members(arm)]) if unheard else 0.0
     if request.strengths:
         fitting = sum(strength in arm.strengths for strength in request.strengths) / len(request.strengths)
-    return Adjustment(-tail * value, -learned * value, policy.strength_bonus * value * fitting)
+    return Adjustment(-tail * value, -learned * value, policy.strength_bonus * value * fitting, -silent * value)
 
 
 def _limits_fit(state: RouterState) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 
 from ..learning.events import AdviceInvalidated
 from ..ledger.events import Event
-from .breakers import Transition
+from .breakers import FAULTS, Transition
 from .cascade import Step, StepResult, learn_cascade
 from .choice import MOST_NEWS
 from .ejection import Breakers, probe_started, record
@@ -30,6 +30,8 @@ from .terms import NOT_THE_ARM, Arm, Policy
 WINDOW = 32_768
 # Transitions that wait to be announced; a burst of commits may bring many.
 MOVES = 1024
+# Faults in a row that are an outage; of those that follow, one in so many is learned from.
+OUTAGE, OUTAGE_COUNTS = 3, 8
 # A tail is judged anew after so many of its calls.
 TAIL_EVERY = 4
 
@@ -43,6 +45,8 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ttft_ms: float | None
     error: str | None
     verified: bool | None
+    # One more fault of many in a row: an outage, which says little of the arm's work.
+    outage: bool = False
 
     @property
     def truth(self) -> bool | None:
@@ -50,7 +54,7 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def judged(self) -> float | None:
-        truth = self.truth
+        truth = None if self.outage else self.truth
         return None if truth is None else float(truth)
 
     @property
@@ -161,13 +165,13 @@ def start_probe(state: RouterState, arm: str, decision: str, at: float) -> None:
 
 
 def _record(state: RouterState, event: ResultRecorded) -> None:
-    outcome = Outcome(event.success, event.cost_usd, event.latency_ms, event.ttft_ms, event.error, event.verified)
+    outcome = _outcome(state, event)
     run, before = None, None
     if event.decision is not None:
         key = run_key(event.decision)
         run = state.runs.get(key) or state.runs_before.get(key) or _open_run(state, key)
         before = run.outcomes.get(event.step)
-        if before == outcome:
+        if before is not None and before == msgspec.structs.replace(outcome, outage=before.outage):
             state.repeats += 1
             return
         run.outcomes[event.step] = outcome
@@ -190,8 +194,26 @@ def _record(state: RouterState, event: ResultRecorded) -> None:
         _learn_cascade(state, event, steps, run or Run({event.step: outcome}))
         return
     if before is not None:
-        _learn(state, event, before, before.truth, -1.0)
-    _learn(state, event, outcome, truth, 1.0)
+        _learn(state, event, before, -1.0)
+    _learn(state, event, outcome, 1.0)
+
+
+def _outcome(state: RouterState, event: ResultRecorded) -> Outcome:
+    outage = False
+    if event.success is None and event.error in FAULTS:
+        breaker = state.breakers.arms.get(_played(state, event))
+        row = 0 if breaker is None else breaker.consecutive
+        # Now and then one counts all the same: breakers may be switched off, and an outage may last for ever.
+        outage = row >= OUTAGE and row % OUTAGE_COUNTS != 0
+    return Outcome(
+        event.success, event.cost_usd, event.latency_ms, event.ttft_ms, event.error, event.verified, outage
+    )  # fmt: skip
+
+
+def _played(state: RouterState, event: ResultRecorded) -> str:
+    """The arm itself, or the one that this step of a cascade played."""
+    arm = state.arms.get(event.arm)
+    return arm.steps[event.step][0] if arm is not None and event.step < len(arm.steps) else event.arm
 
 
 def _weigh(state: RouterState, event: ResultRecorded) -> None:
@@ -212,11 +234,8 @@ def _open_run(state: RouterState, key: str) -> Run:
 
 def hear(state: RouterState, event: ResultRecorded, truth: bool | None) -> None:
     """Tails and breakers see each call once, whatever is later learned of its success."""
-    arm = state.arms.get(event.arm)
-    played = event.arm
-    if arm is not None and event.step < len(arm.steps):
-        played = arm.steps[event.step][0]
-        arm = state.arms.get(played)
+    played = _played(state, event)
+    arm = state.arms.get(played)
     if event.latency_ms is not None and event.error != "caller":
         tail = state.tails.get(played)
         if tail is None:
@@ -285,9 +304,9 @@ def _count(state: RouterState, arm: str, outcome: Outcome, truth: bool | None, s
         traffic.cost += sign * outcome.cost
 
 
-def _learn(state: RouterState, event: ResultRecorded, outcome: Outcome, truth: bool | None, weight: float) -> None:
-    judged = None if truth is None else float(truth)
-    learn(state.beliefs, event.arm, event.task_type, event.repo, judged, outcome.cost, outcome.seconds, weight)
+def _learn(state: RouterState, event: ResultRecorded, outcome: Outcome, weight: float) -> None:
+    judged, cost, seconds = outcome.judged, outcome.cost, outcome.seconds
+    learn(state.beliefs, event.arm, event.task_type, event.repo, judged, cost, seconds, weight)
 
 
 def _learn_cascade(

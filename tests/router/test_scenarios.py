@@ -162,11 +162,26 @@ def test_a_tail_ten_times_longer(scene: Scene) -> None:
     assert took[1] <= 1900
 
 
+@pytest.mark.requirement("ROUTER-107", "ROUTER-111")
 def test_a_silent_drop_in_quality(scene: Scene) -> None:
     scene.faults[BEST] = lambda chance: Outcome(success=chance.random() < 0.4 * SUCCESS[BEST])
     tell("silent drop: left", took := demoted(scene, 400))
     assert took[0] <= 100
-    assert share(BEST, scene.go_on(200)) <= 0.1
+    assert share(BEST, scene.go_on(200)) <= 0.15
+    scene.faults.clear()
+    tell("silent drop: back", took := scene.until(back(BEST), 1500))
+    assert took[0] <= 1000
+
+
+def test_the_best_arm_is_the_best_again_after_everything_was_down(scene: Scene) -> None:
+    scene.faults = {arm: failing("server") for arm in SUCCESS}
+    scene.go_on(200)
+    scene.faults.clear()
+    tell("everything down: the best is back", took := scene.until(back(BEST), 1500))
+    assert took[0] <= 400
+    contenders = scene.plane.explain(scene.plane.advise(TASK).decision_id).contenders
+    believed = {one.arm: one.success for one in contenders}
+    assert believed[BEST] > 0.85, "an outage says little of the work"
 
 
 @pytest.mark.requirement("ROUTER-108", "ROUTER-111")
