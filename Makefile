@@ -37,7 +37,7 @@ governance: $(VENV)/ready ## The three validators on this repository.
 
 cover: $(VENV)/ready-for-tests ## The tests, with the branches that they reach.
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --session-timeout $(TIME_LIMIT) --durations 10 </dev/null
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --session-timeout $(TIME_LIMIT) --durations 10 </dev/null
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -5,12 +5,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.test_requirements import counts, load_manifest
 
-NOT_RUN = pytest.StashKey[list[str]]()
+NOT_RUN, LONG = pytest.StashKey[list[str]](), pytest.StashKey[int]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,7 +19,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[NOT_RUN] = []
+    config.stash[NOT_RUN], config.stash[LONG] = [], 0
+    if config.pluginmanager.hasplugin("xdist"):
+        config.pluginmanager.register(Workers())
     if hasattr(os, "register_at_fork"):
         # Another thread may have held the tracer's lock at that moment; in the child nobody would ever release it.
         os.register_at_fork(after_in_child=trace_nothing)
@@ -31,18 +34,39 @@ def trace_nothing() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long forms out and say so; pytest counts them as deselected."""
+    """Leave the long forms out; the summary counts them."""
     if config.getoption("--long"):
         return
     long_forms = [item for item in items if item.get_closest_marker("long")]
     if long_forms:
         config.hook.pytest_deselected(items=long_forms)
+        config.stash[LONG] = len(long_forms)
         items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One of several workers tells the one who speaks for all."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["not_run"] = session.config.stash[NOT_RUN]
+        session.config.workeroutput["long"] = session.config.stash[LONG]
+
+
+class Workers:
+    """Listens to them; there only when there are some."""
+
+    @staticmethod
+    def pytest_testnodedown(node: Any) -> None:
+        told, stash = getattr(node, "workeroutput", {}), node.config.stash
+        stash[NOT_RUN].extend(told.get("not_run", []))
+        # Each has collected all of them.
+        stash[LONG] = max(stash[LONG], told.get("long", 0))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     shown, still_open = counts(load_manifest())
     terminalreporter.write_line(f"requirements: {shown} shown, {still_open} open")
+    if config.stash[LONG]:
+        terminalreporter.write_line(f"left to make prove: {config.stash[LONG]} long forms")
     for reason in config.stash[NOT_RUN]:
         terminalreporter.write_line(f"could not run: {reason}", yellow=True)
 
