@@ -14,6 +14,7 @@ from .statistics import labels_needed, upper_bound
 from .terms import Decision, Label, Mode
 
 TARGET, MOST_ROUNDS, LONGEST_OFF = 0.05, 3, 24 * 3600.0
+MOST_COMMANDS, LONGEST_CHECK_S = 50, 3600.0
 
 
 class Figures(NamedTuple):
@@ -136,6 +137,22 @@ def answer_stop(state: State, session: str, cause: str, now: float) -> e.StopAns
     before = known.rounds.get(cause, 0) if known else 0
     blocked = before < MOST_ROUNDS
     return e.StopAnswered(session=session, cause=cause, blocked=blocked, round=before + blocked, at=now)
+
+
+def set_stop(
+    scope: str, mode: str, actor: str, now: float, *, max_commands: int | None = None, timeout_s: float | None = None,
+    include_test: bool | None = None,
+) -> e.StopModeChanged:  # fmt: skip
+    if mode not in ("plan", "execute"):
+        raise BadInput(f"stop checks know no mode {mode!r}", cure="say plan or execute")
+    if max_commands is not None and not 0 < max_commands <= MOST_COMMANDS:
+        raise BadInput(f"{max_commands} commands at a stop are too few or too many", cure=f"up to {MOST_COMMANDS}")
+    if timeout_s is not None and not 0 < timeout_s <= LONGEST_CHECK_S:
+        raise BadInput(f"{timeout_s:g} s for a stop check is too short or too long", cure=f"up to {LONGEST_CHECK_S:g}")
+    return e.StopModeChanged(
+        scope=scope.strip("/"), mode=mode, actor=actor, max_commands=max_commands, timeout_s=timeout_s,
+        include_test=include_test, at=now,
+    )  # fmt: skip
 
 
 def _check_family(state: State, family: str) -> None:

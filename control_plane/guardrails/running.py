@@ -38,12 +38,13 @@ class _Listener:
         self._thread.start()
 
     def _listen(self) -> None:
-        while chunk := os.read(self._stream.fileno(), 65536):
-            self.size += len(chunk)
-            self._hash.update(chunk)
-            room = HEAD - len(self._head)
-            self._head += chunk[: max(room, 0)]
-            self._tail = (self._tail + chunk[max(room, 0) :])[-TAIL:]
+        with self._stream:
+            while chunk := os.read(self._stream.fileno(), 65536):
+                self.size += len(chunk)
+                self._hash.update(chunk)
+                room = HEAD - len(self._head)
+                self._head += chunk[: max(room, 0)]
+                self._tail = (self._tail + chunk[max(room, 0) :])[-TAIL:]
 
     def finish(self) -> tuple[str, str]:
         # A grandchild that was let loose may hold the pipe for ever.

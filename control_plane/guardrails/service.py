@@ -198,6 +198,17 @@ class Guard:
         self.matcher()
         self._write(lambda state: rules.set_mode(state, family, scope, mode, actor, self._clock.now()))
 
+    def set_stop(
+        self, scope: str, mode: str, *, actor: str = "", max_commands: int | None = None,
+        timeout_s: float | None = None, include_test: bool | None = None,
+    ) -> None:  # fmt: skip
+        """How stop checks are run in one scope; the whole project is the scope with the empty name."""
+        event = rules.set_stop(
+            scope, mode, actor, self._clock.now(), max_commands=max_commands, timeout_s=timeout_s,
+            include_test=include_test,
+        )  # fmt: skip
+        self._write(lambda _: [event])
+
     def switch_on(self, actor: str) -> None:
         Path(self.home, outside.OFF).unlink(missing_ok=True)
         self._write(lambda _: [e.SwitchedOn(actor=actor, at=self._clock.now())])
