@@ -57,6 +57,7 @@ from .version import __version__
 from .watching import Watch
 
 if TYPE_CHECKING:
+    from .bridge.service import Bridge
     from .evidence.service import EvidenceBook
     from .governance.document import PolicyDocument
     from .governance.flips import Flips
@@ -116,6 +117,7 @@ class ControlPlane:
             live = live_flags(flags, folder)
             flags = live.now()
             ledger = open_ledger(opened, flags, clock)
+            folder.mark(ledger.stream)
             folder.follow(ledger)
             policy = policy or policy_in_force(folder, flags) or (settings.policy if settings is not None else Policy())
             policy = msgspec.structs.replace(policy, tail_slo=policy.tail_slo and flags.tail_slo)
@@ -298,6 +300,13 @@ class ControlPlane:
         models = {arm.served_by: (arm.name, arm.price_in, arm.price_out) for arm in arms if not arm.steps}
         cautious = policy == Policy(tail_slo=policy.tail_slo)
         return TurnBook(self.ledger, self.folder, self, Task, models, cautious=cautious)
+
+    @cached_property
+    def bridge(self) -> "Bridge":
+        """Threads in which agents write to each other."""
+        from .bridge.service import Bridge  # noqa: PLC0415 - as above
+
+        return Bridge(self.ledger, self.folder, self._opened.backend.row_of)
 
     @cached_property
     def evidence(self) -> "EvidenceBook":

@@ -2,6 +2,8 @@
 
 from .access import events as access_events
 from .access.projection import ACCESS
+from .bridge import events as bridge_events
+from .bridge.projection import BRIDGE
 from .evidence import events as evidence_events
 from .evidence.projection import EVIDENCE
 from .governance import events as policy_events
@@ -37,7 +39,8 @@ CATALOGUE = Catalogue(
         *plugin_events.EVENTS,
         *access_events.EVENTS,
         *guard_events.EVENTS,
+        *bridge_events.EVENTS,
         *turn_events.EVENTS,
     ]
 )
-PROJECTIONS = (ROUTER, REVIEW, MEMORY, POLICIES, EVIDENCE, MILESTONE, PLUGINS, LEARNING, ACCESS, GUARD, TURNS)
+PROJECTIONS = (ROUTER, REVIEW, MEMORY, POLICIES, EVIDENCE, MILESTONE, PLUGINS, LEARNING, ACCESS, GUARD, TURNS, BRIDGE)

@@ -6,10 +6,12 @@ from collections.abc import Callable
 import anyio
 import anyio.from_thread
 
+from .bridge.supervising import Supervisor
 from .cadence import Cadence, Entry, Poll, Summary
 from .clock import Clock
 
 OTHERS_EVERY, TOLD_EVERY, WITNESS_EVERY, SNAPSHOT_EVERY, ARCHIVE_EVERY = 0.1, 0.01, 0.25, 60.0, 300.0
+NOTICE_EVERY = 0.02
 
 
 class Watch:
@@ -52,3 +54,18 @@ class Watch:
 def follow_others(changed: Callable[[], bool], catch_up: Callable[[], object]) -> None:
     if changed():
         catch_up()
+
+
+def supervision(supervisor: Supervisor) -> tuple[Poll, ...]:
+    """The bridge's beat, and a look in between at what other processes wrote."""
+    return (
+        Poll(name="bridge-supervisor", owner="bridge", interval=supervisor.every, run=_beat(supervisor), threaded=True),
+        Poll(name="bridge-notice", owner="bridge", interval=NOTICE_EVERY, run=supervisor.notice, threaded=True),
+    )
+
+
+def _beat(supervisor: Supervisor) -> Callable[[], None]:
+    def beat() -> None:
+        supervisor.tick()
+
+    return beat

@@ -1,0 +1,106 @@
+"""The audit: every fact of the bridge as one row, and a record of refusals that cannot be flooded."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from ..clock import Clock
+from ..ledger.events import Event
+from ..ledger.ledger import Recorded
+from .events import BridgeEvent, CallRefused, JobEvent, SessionSeen
+from .rules import Actor
+
+EVERY_S = 1.0
+_OPERATIONS = {
+    "bridge.thread-created": "create_thread",
+    "bridge.thread-status-changed": "update_thread_status",
+    "bridge.participant-added": "add_participant",
+    "bridge.participant-removed": "remove_participant",
+    "bridge.message-posted": "post_message",
+    "bridge.cursor-moved": "ack_read",
+    "bridge.session-seen": "heartbeat_session",
+    "bridge.wake-queued": "trigger_participant",
+    "bridge.thread-archived": "archive_thread",
+    "bridge.feedback-given": "give_feedback",
+}
+_OF_EVERY = {"at", "workspace", "actor", "role", "request"}
+
+
+class Refusals:
+    """The first of a kind is written at once, the next ones by their count, once a second."""
+
+    def __init__(self, record: Callable[[Event], None], clock: Clock) -> None:
+        self._record, self._clock = record, clock
+        self._lock = threading.Lock()
+        self._said: dict[tuple[str, str, str], float] = {}
+        self._unsaid: dict[tuple[str, str, str], int] = {}
+
+    def refused(self, actor: Actor, operation: str, code: str, trace: tuple[str, ...], thread: str) -> None:
+        kind, now = (actor.agent[:128], operation[:64], code), self._clock.now()
+        with self._lock:
+            if abs(now - self._said.get(kind, float("-inf"))) < EVERY_S:
+                self._unsaid[kind] = self._unsaid.get(kind, 0) + 1
+                return
+            if len(self._said) > 10_000:
+                self._said.clear()
+            self._said[kind] = now
+            count = 1 + self._unsaid.pop(kind, 0)
+        self._record(
+            CallRefused(
+                at=now, workspace=(actor.workspace or "")[:128], actor=kind[0], role=actor.role, request=actor.request,
+                operation=kind[1], code=code, trace=trace, thread=thread[:128], count=count,
+            )
+        )  # fmt: skip
+
+    def flush(self) -> None:
+        """Write what was only counted so far."""
+        with self._lock:
+            unsaid, self._unsaid = self._unsaid, {}
+        now = self._clock.now()
+        for (agent, operation, code), count in unsaid.items():
+            self._record(CallRefused(at=now, workspace="", actor=agent, operation=operation, code=code, count=count))
+
+
+def audit_row(recorded: Recorded) -> dict[str, Any] | None:
+    """One row of the audit, or None for what another room wrote."""
+    event = recorded.event
+    if not isinstance(event, BridgeEvent):
+        return None
+    facts = {key: value for key, value in msgspec.to_builtins(event).items() if key not in _OF_EVERY}
+    facts.pop("v", None)
+    refused = isinstance(event, CallRefused)
+    kind, name = _resource(event)
+    return {
+        "event_id": f"evt_{recorded.position}",
+        "workspace_id": event.workspace,
+        "actor_agent_id": event.actor,
+        "actor_role": event.role,
+        "operation": event.operation if isinstance(event, CallRefused) else _operation(event),
+        "resource_type": kind,
+        "resource_id": name,
+        "thread_id": getattr(event, "thread", "") or None,
+        "request_id": event.request or None,
+        "result": event.code if refused and isinstance(event, CallRefused) else "ok",
+        "payload": facts,
+        "created_at": iso(event.at),
+    }
+
+
+def _operation(event: BridgeEvent) -> str:
+    return _OPERATIONS.get(event.TOPIC, event.TOPIC.removeprefix("bridge.").replace("-", "_"))
+
+
+def _resource(event: BridgeEvent) -> tuple[str, str]:
+    if isinstance(event, JobEvent):
+        return "trigger_job", event.job
+    if isinstance(event, SessionSeen):
+        return "session", event.session
+    message = getattr(event, "message", "")
+    return ("message", message) if message else ("thread", getattr(event, "thread", ""))
+
+
+def iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

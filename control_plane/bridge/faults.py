@@ -1,0 +1,75 @@
+"""Every refusal of the bridge, with the code and the status that its callers are told.
+
+BridgeFault
+├── InvalidArgument      INVALID_ARGUMENT            400
+├── Unauthorized         UNAUTHORIZED                401
+├── Forbidden            FORBIDDEN                   403
+├── WorkspaceMismatch    WORKSPACE_MISMATCH          403
+├── NotFound             NOT_FOUND                   404
+├── Stale                CONFLICT                    409
+├── InvalidTransition    INVALID_THREAD_TRANSITION   409
+├── IdempotencyConflict  IDEMPOTENCY_CONFLICT        409
+├── RateLimited          RATE_LIMITED                429
+└── Internal             INTERNAL                    500
+"""
+
+from typing import ClassVar
+
+from ..errors import ControlPlaneError
+
+
+class BridgeFault(ControlPlaneError):
+    code = "bridge"
+    wire: ClassVar[str] = "INTERNAL"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, what: str, *, why: str = "", cure: str = "", reason: str = "") -> None:
+        super().__init__(what, why=why, cure=cure)
+        self.reason = reason
+
+
+class InvalidArgument(BridgeFault):
+    code, wire, status = "bridge.invalid-argument", "INVALID_ARGUMENT", 400
+
+
+class Unauthorized(BridgeFault):
+    code, wire, status = "bridge.unauthorized", "UNAUTHORIZED", 401
+
+
+class Forbidden(BridgeFault):
+    code, wire, status = "bridge.forbidden", "FORBIDDEN", 403
+
+
+class WorkspaceMismatch(BridgeFault):
+    code, wire, status = "bridge.workspace-mismatch", "WORKSPACE_MISMATCH", 403
+
+
+class NotFound(BridgeFault):
+    code, wire, status = "bridge.not-found", "NOT_FOUND", 404
+
+
+class Stale(BridgeFault):
+    code, wire, status = "bridge.conflict", "CONFLICT", 409
+
+
+class InvalidTransition(BridgeFault):
+    code, wire, status = "bridge.invalid-transition", "INVALID_THREAD_TRANSITION", 409
+
+
+class IdempotencyConflict(BridgeFault):
+    code, wire, status = "bridge.idempotency-conflict", "IDEMPOTENCY_CONFLICT", 409
+
+
+class RateLimited(BridgeFault):
+    code, wire, status, retryable = "bridge.rate-limited", "RATE_LIMITED", 429, True
+
+
+class Internal(BridgeFault):
+    code, wire, status, retryable = "bridge.internal", "INTERNAL", 500, True
+
+
+WIRE = {kind.wire: kind for kind in (
+    InvalidArgument, Unauthorized, Forbidden, WorkspaceMismatch, NotFound, Stale, InvalidTransition,
+    IdempotencyConflict, RateLimited, Internal,
+)}  # fmt: skip

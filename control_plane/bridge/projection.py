@@ -1,0 +1,7 @@
+"""The bridge's fold, as the projections run it."""
+
+from ..projections.folding import Projection
+from .events import EVENTS
+from .state import BridgeState, fold
+
+BRIDGE = Projection("bridge", 1, BridgeState, fold, EVENTS)
