@@ -19,8 +19,9 @@ class Transport:
     def __init__(self, plane: ControlPlane, largest_body: int) -> None:
         def called(context: Context) -> Call:
             assert isinstance(context.request, Request)  # over HTTP there is always one
-            caller: Caller = context.request.scope["state"]["caller"]
-            return Call(plane, caller)
+            state = context.request.scope["state"]
+            caller: Caller = state["caller"]
+            return Call(plane, caller, request_id=state.get("request_id", ""))
 
         server = build(called, plane.version)
         # The door checks a token of every request, so the name by which a host was called proves nothing more.

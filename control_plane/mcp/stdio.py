@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 from mcp.server.stdio import stdio_server
 
+from ..clock import new_id
 from .answering import Reading, Unanswered, Writing
 from .server import build
 from .tooling import Call
@@ -27,10 +28,14 @@ def serve(call: Call) -> None:
     before = {number: signal.getsignal(number) for number in _ENDS}
     try:
         with _taken_stdin() as wire:
-            anyio.run(_serve, build(lambda _: call, call.plane.version), wire)
+            anyio.run(_serve, build(lambda _: _named(call), call.plane.version), wire)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _named(call: Call) -> Call:
+    return call._replace(request_id=new_id(call.plane.ledger.clock.now()))
 
 
 async def _serve(server: "Server[Any]", wire: int) -> None:

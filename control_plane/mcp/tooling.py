@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 
 class Call(NamedTuple):
-    """Where a tool stands: the open plane, who calls, and the key that may sign in the caller's name."""
+    """Where a tool stands: the open plane, who calls, the key that may sign for the caller, and the request's name."""
 
     plane: ControlPlane
     caller: Caller
     key: "Ed25519PrivateKey | None" = None
+    request_id: str = ""
 
 
 class Tool(NamedTuple):

@@ -1,5 +1,8 @@
 """`/mcp` of `control-plane serve`: the same door as everything else, and nothing left open."""
 
+import json
+import random
+
 import httpx2
 import pytest
 from mcp import MCPError
@@ -13,6 +16,39 @@ ACCEPT = {"Accept": "application/json, text/event-stream"}
 def asked(served: Served, token: str | None, **more: str) -> httpx2.Response:
     headers = ACCEPT | more | ({} if token is None else {"Authorization": f"Bearer {token}"})
     return httpx2.post(f"{served.url}/mcp", headers=headers, json=LIST, timeout=30)
+
+
+VALUES = (None, True, 0, -1, 2**70, 1e308, "", "x" * 5000, "\ud800", "\x00", [], {}, [[[]]], {"a": {"b": 1}},
+          "code.fix", float("nan"), "../../x", "decision://")  # fmt: skip
+NAMES = ("type", "decision_id", "query", "k", "kind", "envelope", "lesson", "success", "files", "task", "arm", "error")
+METHODS = (*("tools/call",) * 5, "resources/read", "resources/list", "initialize", "ping", "no/method", 3)
+TOOLS = ("advise", "record_result", "explain", "search_memory", "learn", "health", "none", None)
+
+
+def nonsense(rng: random.Random) -> bytes:
+    """A request that is no request, or one whose arguments are not what a tool takes."""
+    arguments = {rng.choice(NAMES): rng.choice(VALUES) for _ in range(rng.randrange(5))}
+    params = {"name": rng.choice(TOOLS), "arguments": arguments, "uri": rng.choice(VALUES)}
+    number = rng.choice((1, "a", None, 1.5, {}))
+    body = {"jsonrpc": "2.0", "id": number, "method": rng.choice(METHODS), "params": params}
+    raw = json.dumps([body] if rng.random() < 0.05 else body).encode()
+    return raw[: rng.randrange(len(raw))] if rng.random() < 0.1 else raw
+
+
+def test_nonsense_is_refused_the_same_way_each_time_and_never_as_a_defect(served: Served) -> None:
+    rng, kinds = random.Random(17), set[int]()
+    headers = ACCEPT | {"Authorization": f"Bearer {served.token}", "Content-Type": "application/json"}
+    with httpx2.Client(timeout=30) as http:
+        for _ in range(150):
+            body = nonsense(rng)
+            first, second = (http.post(f"{served.url}/mcp", headers=headers, content=body) for _ in range(2))
+            assert first.status_code == second.status_code < 500, body
+            assert "[internal]" not in first.text, body
+            assert "-32603" not in first.text, body
+            if first.status_code >= 400:
+                assert first.json()["error"]["code"] == second.json()["error"]["code"], body
+            kinds.add(first.status_code)
+    assert kinds >= {200, 400}
 
 
 @pytest.mark.requirement("SERVE-41")
