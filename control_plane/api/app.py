@@ -8,15 +8,25 @@ import structlog
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import ScalarRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp
 
 from ..access.tokens import Access, Refused
 from ..errors import ControlPlaneError
 from ..plane import ControlPlane
-from . import agents, decisions, guard, opencode, overview, page, panels, policies, problems, revocations, simulations
+from . import (
+    agents,
+    decisions,
+    guard,
+    opencode,
+    overview,
+    page,
+    panels,
+    policies,
+    problems,
+    revocations,
+    simulations,
+)
+from .description import Description, described
 from .gate import PATIENCE_S, Gate
 from .lean import Lean
 from .loopwatch import LoopWatch
@@ -36,7 +46,7 @@ def create_app(
     patience: float = PATIENCE_S,
 ) -> ASGIApp:
     """An ASGI application over an open plane; whoever opened it closes it."""
-    hub, meters = hub or Hub(), Meters(plane)
+    hub, meters, description = hub or Hub(), Meters(plane), Description()
     plane.ledger.listen(hub.on_commit)
     plane.ledger.listen(meters.on_commit)
     log = structlog.get_logger("control_plane.api")
@@ -48,7 +58,8 @@ def create_app(
         log.warning("refused", path=path, code=fault.code, why=fault.what, request_id=request_id)
 
     @asynccontextmanager
-    async def living(_: Litestar) -> AsyncIterator[None]:
+    async def living(app: Litestar) -> AsyncIterator[None]:
+        description.complete(app)
         watch = LoopWatch(meters.late, lambda: meters.requests)
         watch.start()
         try:
@@ -83,7 +94,7 @@ def create_app(
         lifespan=[living],
         plugins=[agents.AgentsDoor(plane, LARGEST_BODY)],
         request_max_body_size=LARGEST_BODY,
-        openapi_config=_described(plane.version),
+        openapi_config=described(plane.version, description),
         logging_config=None,
     )
     lean = Lean(plane, meters, spans)
@@ -95,16 +106,3 @@ def _given(value: Any) -> Any:
         return value
 
     return give
-
-
-def _described(version: str) -> OpenAPIConfig:
-    return OpenAPIConfig(
-        title="control plane",
-        version=version,
-        description="Advice, results, policies and proofs of one signed log.",
-        path="/schema",
-        create_examples=False,
-        security=[{"bearer": []}],
-        components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}),
-        render_plugins=[ScalarRenderPlugin()],
-    )
