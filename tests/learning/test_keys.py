@@ -50,7 +50,7 @@ CURVE = ec.generate_private_key(ec.SECP256R1())
         b"",
         b"no key",
         b"\xff" * 40,
-        base64.b64encode(os.urandom(31)),
+        base64.b64encode(b"\x01" * 31),
         SECRET,
         CURVE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
         bytes(32),
@@ -78,6 +78,7 @@ def test_a_key_of_small_order_would_indeed_fit_what_nobody_signed():
         KEY.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()),
         base64.b64encode(KEY.private_bytes_raw()),
     ],
+    ids=["pem", "openssh", "base64"],
 )
 def test_a_private_key_is_read_in_any_sensible_form(content: bytes):
     assert read_private(content).public_key() == PUBLIC
