@@ -81,7 +81,8 @@ class Review:
         said, judged = _word(Verdict, verdict), None if feedback is None else _word(Feedback, feedback)
 
         def decide(queue: Queue) -> tuple[int, list[Event]]:
-            return 1, rules.resolve_item(queue, item, said, judged, actor, note, self._clock.now())
+            events = rules.resolve_item(queue, item, said, judged, actor, note, self._clock.now())
+            return queue.waiting[item].version, events
 
         self._write(_stream(item), decide)
 

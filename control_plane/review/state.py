@@ -2,6 +2,7 @@
 
 import msgspec
 
+from ..learning.events import GamingSuspected
 from ..ledger.events import Event
 from .events import AgeAlertCleared, AgeAlertRaised, Feedback, FeedbackGiven, ItemQueued, ItemResolved, Verdict
 from .events import WeekReported as Reported
@@ -12,9 +13,12 @@ REMEMBERED = 5 * WEEK
 
 
 class Waiting(msgspec.Struct, frozen=True):
+    """`version` counts the events of the item's own stream: none where another room's fact made it wait."""
+
     kind: str
     evidence: str
     since: float
+    version: int = 1
 
 
 class Resolved(msgspec.Struct):
@@ -28,7 +32,7 @@ class Resolved(msgspec.Struct):
     actor: str
     feedback: Feedback | None
     note: str
-    version: int = 2
+    version: int
 
 
 class Queue(msgspec.Struct):
@@ -45,6 +49,9 @@ def fold(queue: Queue, event: Event) -> None:
     match event:
         case ItemQueued():
             queue.waiting[event.item] = Waiting(event.kind, event.evidence, event.at)
+        case GamingSuspected(verdict="review"):
+            signs = ", ".join(event.signs)
+            queue.waiting[suspicion(event)] = Waiting("learning", f"key {event.key_id}: {signs}", event.at, version=0)
         case ItemResolved():
             _resolve(queue, event)
         case FeedbackGiven():
@@ -59,10 +66,23 @@ def fold(queue: Queue, event: Event) -> None:
             queue.watched += 1
 
 
+def suspicion(event: GamingSuspected) -> str:
+    """The name under which a suspicion waits for somebody to look."""
+    return f"gaming-{event.key_id[:12]}-{event.at:.3f}"
+
+
 def _resolve(queue: Queue, event: ItemResolved) -> None:
     item = queue.waiting.pop(event.item)
     queue.resolved[event.item] = Resolved(
-        item.kind, item.evidence, item.since, event.at, event.verdict, event.actor, event.feedback, event.note
+        item.kind,
+        item.evidence,
+        item.since,
+        event.at,
+        event.verdict,
+        event.actor,
+        event.feedback,
+        event.note,
+        item.version + 1,
     )
     queue.counts[event.verdict] = queue.counts.get(event.verdict, 0) + 1
     # In the order of the log, which is nearly that of time: looking at the oldest is enough.

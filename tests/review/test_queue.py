@@ -17,6 +17,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from control_plane import ControlPlane
 from control_plane.clock import Clock
 from control_plane.errors import Conflict, ControlPlaneError
+from control_plane.learning.events import GamingSuspected
 from control_plane.projections.folding import Folder
 from control_plane.proving import HandClock, flags
 from control_plane.review.events import AgeAlertRaised, WeekReported
@@ -329,3 +330,20 @@ def test_what_the_command_line_says_is_what_the_library_says(opened, clock: Hand
     assert main(["review", "resolve", "i1", "--approve", "--home", home, "--json"]) in (1, 2)
     assert json.loads(capsys.readouterr().err.splitlines()[-1])["error"]["code"] == "review.already-resolved"
     assert main(["review", "resolve", "i1", "--home", home]) == 2
+
+
+def test_a_suspicion_of_learning_waits_for_somebody_to_look(opened) -> None:
+    plane = opened()
+    at = plane.ledger.clock.now()
+    plane.ledger.append(
+        "learning-suspicions",
+        [
+            GamingSuspected(at=at, key_id="ab" * 32, verdict="review", signs=("identical-successes",)),
+            GamingSuspected(at=at, key_id="cd" * 32, verdict="block", signs=("trivial-fixes",)),
+        ],
+    )
+    (item,) = plane.review.items()
+    assert (item.kind, item.evidence) == ("learning", f"key {'ab' * 32}: identical-successes")
+    plane.review.resolve(item.id, "rejected", actor="ana")
+    plane.review.feedback(item.id, "false-positive", actor="ana")
+    assert plane.review.items() == []
