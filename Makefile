@@ -83,6 +83,7 @@ $(VENV)/ready: requirements/base.txt pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/ready-for-tests: requirements/test.txt $(VENV)/ready
 	$(INSTALL) -r requirements/test.txt
+	$(BIN)/python tests/browser.py
 	@touch $@
 
 $(VENV)/ready-for-benchmarks: requirements/bench.txt $(VENV)/ready-for-tests

@@ -10,10 +10,12 @@ import { onPolicyStep, showPolicies } from "./policies.js";
 import { facts, onVerdict, showWaits } from "./waits.js";
 import { count, percent } from "./words.js";
 
-// Figures are looked at again so long after an event at the earliest, and so long without one at the latest.
+// Figures are looked at at most so often while events come, and so long without one at the latest.
 const SOON = 1_000;
 const LATE = 8_000;
-let timer = null, looking = false, again = false, plannedFor = Infinity;
+// The first event of a commit seldom comes alone.
+const GATHER = 60;
+let timer = null, looking = false, again = false, plannedFor = Infinity, lookedAt = -SOON;
 
 function plan(wait) {
   const when = performance.now() + wait;
@@ -23,6 +25,8 @@ function plan(wait) {
   timer = setTimeout(look, wait);
 }
 
+const planSoon = () => plan(Math.max(GATHER, lookedAt + SOON - performance.now()));
+
 async function look() {
   plannedFor = Infinity;
   if (looking) {
@@ -30,6 +34,7 @@ async function look() {
     return;
   }
   looking = true;
+  lookedAt = performance.now();
   try {
     const panels = await read(`/api/panels?window=${at("window").value}`);
     render(panels);
@@ -138,7 +143,7 @@ function open() {
     },
     event: (topic, told) => {
       if (topic !== "missed") take(told);
-      plan(SOON);
+      planSoon();
     },
     refused: (refusal) => {
       listening = false;

@@ -1,0 +1,42 @@
+"""One browser for all tests of the page; a plane, a server and a browser context of its own for each."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from control_plane import ControlPlane
+from control_plane.proving import HandClock
+from tests.browser import chromium
+from tests.dashboard.house import ARMS, House, served
+
+
+@pytest.fixture(scope="package")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="package")
+async def browser(anyio_backend: str) -> AsyncIterator[Browser | str]:
+    """Chromium, or why there is none."""
+    path = chromium()
+    if path is None:
+        yield "no chromium here; `python tests/browser.py` installs it where root may"
+        return
+    async with async_playwright() as playwright:
+        found = await playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        )
+        yield found
+        await found.close()
+
+
+@pytest.fixture
+async def house(tmp_path: Path, browser: Browser | str, could_not_run: Callable[[str], None]) -> AsyncIterator[House]:
+    clock = HandClock()
+    async with contextlib.AsyncExitStack() as stack:
+        plane = stack.enter_context(ControlPlane.open(tmp_path / "home", catalogue=ARMS, clock=clock, background=False))
+        url = await stack.enter_async_context(served(plane))
+        yield House(plane, clock, url, browser, could_not_run, [], stack)
