@@ -3,6 +3,7 @@
 Standard library only, and little of it: a hook reads this before anything else.
 """
 
+import contextlib
 import json
 import os
 
@@ -26,6 +27,11 @@ def switch_off(home: str, seconds: float, actor: str) -> float:
         json.dump({"began": began, "until": until, "actor": actor}, file)
     os.replace(part, os.path.join(home, OFF))
     return until
+
+
+def switch_back(home: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(home, OFF))
 
 
 def switched_off(home: str, at: float) -> dict[str, float | str] | None:

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from ..clock import new_id
-from ..errors import Conflict
 from ..flags import Flags
 from ..ledger.events import Event
 from ..ledger.ledger import Ledger
+from ..projections import deciding as deciding_loop
 from ..projections.folding import Folder
 from . import events as e
 from . import outside, rules
@@ -29,7 +29,7 @@ from .sessionfile import update_session
 from .state import State
 from .terms import Decision, Label, Mode
 
-STREAM, TRIES, ALIVE_MINUTES, MOST_WAITING, TIDY_S = "guard", 5, 10.0, 1000, 1.0
+STREAM, ALIVE_MINUTES, MOST_WAITING, TIDY_S = "guard", 10.0, 1000, 1.0
 
 
 class Guard:
@@ -210,7 +210,8 @@ class Guard:
         self._write(lambda _: [event])
 
     def switch_on(self, actor: str) -> None:
-        Path(self.home, outside.OFF).unlink(missing_ok=True)
+        self._absorb()
+        outside.switch_back(self.home)
         self._write(lambda _: [e.SwitchedOn(actor=actor, at=self._clock.now())])
 
     # Housekeeping.
@@ -299,20 +300,13 @@ class Guard:
                 held[name] = [*held.get(name, []), *listed][-200:]
 
     def _write(self, decide: Callable[[State], list[Event]]) -> list[Event]:
-        for attempt in range(TRIES):
+        def seen() -> deciding_loop.Decision[list[Event]]:
             version = self.ledger.version(STREAM)
-            self.folder.catch_up()
             with self.folder.still():
                 events = decide(self.folder.state(GUARD))
-            if not events:
-                return []
-            try:
-                self.ledger.append(STREAM, events, expected=version)
-                return events
-            except Conflict:
-                if attempt == TRIES - 1:
-                    raise
-        raise AssertionError("unreachable")
+            return deciding_loop.Decision(version, events, events)
+
+        return deciding_loop.write(self.ledger, self.folder, STREAM, seen)
 
 
 def project_of(home: str) -> str:

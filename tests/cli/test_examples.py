@@ -16,6 +16,7 @@ from control_plane.ledger.home import Home
 from control_plane.ledger.keys import create_key
 from tests.cli.conftest import Run
 from tests.evidence.samples import sample
+from tests.guardrails.ground import RULES
 
 EXAMPLES = [(entry.name, example) for entry in command.load(()) for example in entry.examples]
 
@@ -30,6 +31,9 @@ def desk(home: Home) -> Path:
     write(sample(at=time.time()), Path(".opencode/metrics"))
     agents_key(home)
     Path("careful.toml").write_text('name = "careful"\n[router]\nsuccess_value_usd = 5.0\n')
+    rules = Path(".claude/skills/skill-rules.json")
+    rules.parent.mkdir(parents=True)
+    rules.write_text(json.dumps(RULES))
     Path("scores.json").write_text(json.dumps({"candidate": [1.0] * 20, "baseline": [0.5] * 20}))
     return Path.cwd()
 
@@ -46,8 +50,12 @@ def agents_key(home: Home) -> None:
 
 PROPOSED = "control-plane policy propose careful.toml --actor ann --reason tried"
 GATES_OFF = "control-plane flags flip OPENCODE_SIM_GATE false --actor ann --reason tried"
+CHECKED = "control-plane guard check --path src/db/client.ts"
 # What must have happened before an example makes sense.
 BEFORE = {
+    "guard explain": CHECKED,
+    "guard label": CHECKED,
+    "guard canary": CHECKED,
     "plugins release": "control-plane plugins observe guard --policy-violation",
     "evidence verify": "control-plane evidence record .opencode/metrics",
     "ledger revoke-key": "control-plane ledger key admit other-host.pub",

@@ -49,8 +49,11 @@ def guard_off(arguments: argparse.Namespace, out: Output) -> int:
     home = home_beside(arguments.home, os.environ)
     actor = arguments.actor or os.environ.get("USER", "") or "somebody"
     if arguments.back:
-        with opening(os.environ.get("CONTROL_PLANE_HOME", ""))(home) as plane:
-            plane.guard.switch_on(actor)
+        try:
+            with opening(os.environ.get("CONTROL_PLANE_HOME", ""))(home) as plane:
+                plane.guard.switch_on(actor)
+        finally:
+            outside.switch_back(home)
         out.answer({"off": False}, ["guardrails are back"])
         return 0
     until = outside.switch_off(home, outside.seconds_of(arguments.duration), actor)

@@ -428,7 +428,7 @@ def _control_plane(reader: "Reader", call: "Call") -> str | None:
     words = [word for word in call.words if not word.startswith("-")]
     if "guard" in words:
         verb = words[words.index("guard") + 1 : words.index("guard") + 2]
-        if verb and (verb[0] in ("off", "promote", "label", "mode") or (verb[0] in ("tune", "install") and len(words) > 2)
+        if verb and (verb[0] in ("off", "promote", "demote", "label", "stop-mode") or (verb[0] in ("tune", "install") and len(words) > 2)
                      or "--remove" in call.words or "--apply" in call.words):  # fmt: skip
             reader.write(
                 os.path.join(reader.world.project, ".opencode/control-plane/guard", verb[0]),
