@@ -2,13 +2,16 @@
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.from_thread
 
-from .bridge.supervising import Supervisor
 from .cadence import Cadence, Entry, Poll, Summary
 from .clock import Clock
+
+if TYPE_CHECKING:
+    from .bridge.supervising import Supervisor
 
 OTHERS_EVERY, TOLD_EVERY, WITNESS_EVERY, SNAPSHOT_EVERY, ARCHIVE_EVERY = 0.1, 0.01, 0.25, 60.0, 300.0
 NOTICE_EVERY = 0.02
@@ -56,7 +59,7 @@ def follow_others(changed: Callable[[], bool], catch_up: Callable[[], object]) -
         catch_up()
 
 
-def supervision(supervisor: Supervisor) -> tuple[Poll, ...]:
+def supervision(supervisor: "Supervisor") -> tuple[Poll, ...]:
     """The bridge's beat, and a look in between at what other processes wrote."""
     return (
         Poll(name="bridge-supervisor", owner="bridge", interval=supervisor.every, run=_beat(supervisor), threaded=True),
@@ -64,7 +67,7 @@ def supervision(supervisor: Supervisor) -> tuple[Poll, ...]:
     )
 
 
-def _beat(supervisor: Supervisor) -> Callable[[], None]:
+def _beat(supervisor: "Supervisor") -> Callable[[], None]:
     def beat() -> None:
         supervisor.tick()
 

@@ -15,6 +15,7 @@ from ..errors import ControlPlaneError
 from ..plane import ControlPlane
 from . import (
     agents,
+    bridge,
     decisions,
     guard,
     opencode,
@@ -47,6 +48,7 @@ def create_app(
 ) -> ASGIApp:
     """An ASGI application over an open plane; whoever opened it closes it."""
     hub, meters, description = hub or Hub(), Meters(plane), Description()
+    desk = bridge.Desk(plane, meters.registry)
     plane.ledger.listen(hub.on_commit)
     plane.ledger.listen(meters.on_commit)
     log = structlog.get_logger("control_plane.api")
@@ -75,6 +77,7 @@ def create_app(
             *decisions.HANDLERS,
             *policies.HANDLERS,
             *guard.HANDLERS,
+            *bridge.HANDLERS,
             *opencode.HANDLERS,
             *simulations.HANDLERS,
             *revocations.HANDLERS,
@@ -84,7 +87,7 @@ def create_app(
         ],
         dependencies={
             name: Provide(_given(value), sync_to_thread=False, use_cache=True)
-            for name, value in {"plane": plane, "hub": hub, "meters": meters, "spans": spans}.items()
+            for name, value in {"plane": plane, "hub": hub, "meters": meters, "spans": spans, "desk": desk}.items()
         },
         exception_handlers={
             ControlPlaneError: problems.of_fault,

@@ -13,6 +13,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from ..access.tokens import Access, Caller, Forbidden, NotConfigured
 from ..clock import Clock, new_id
 from ..errors import ControlPlaneError
+from . import bridge
 from .lean import PATH, Lean
 from .problems import MEDIA_TYPE, Problem, status_of
 
@@ -73,7 +74,9 @@ class Gate:
                     receive = unread
         except ControlPlaneError as fault:
             self._audit(scope["path"], fault, request_id)
-            await _refuse(named, fault, request_id)
+            own = scope["path"].startswith(bridge.PREFIX)
+            told = bridge.refused_at_the_door(fault, request_id, self._clock.now()) if own else None
+            await _refuse(named, fault, request_id, told)
             self._seen(scope["method"], "refused", named.status, self._clock.monotonic() - begun)
             return
         await self._in_time(scope, receive, named)
@@ -144,11 +147,13 @@ def is_open(path: str) -> bool:
     return path in PAGES or path.startswith("/assets/") or any(path == p or path.startswith(f"{p}/") for p in OPEN)
 
 
-async def _refuse(send: _Named, fault: ControlPlaneError, request_id: str) -> None:
+async def _refuse(send: _Named, fault: ControlPlaneError, request_id: str, told: bytes | None = None) -> None:
+    """`told` is for callers who are answered in another shape."""
     status = status_of(fault)
     problem = Problem(status, "Refused", fault.code, fault.what, request_id, fault.why, fault.cure)
-    content = msgspec.json.encode(problem)
-    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(content))]
+    content = msgspec.json.encode(problem) if told is None else told
+    kind = MEDIA_TYPE.encode() if told is None else b"application/json"
+    headers = [(b"content-type", kind), (b"content-length", b"%d" % len(content))]
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     elif status == 503:

@@ -87,6 +87,11 @@ class Meters:
     def refused(self, code: str) -> None:
         self._refused.labels(code).inc()
 
+    @property
+    def registry(self) -> CollectorRegistry:
+        """Where others of the edge put theirs."""
+        return self._registry
+
     def text(self) -> tuple[bytes, str]:
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
 

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 import uvicorn
 
+from ..access.issuing import issuer_of
 from ..access.projection import ACCESS
 from ..access.tokens import Access, Issuer
 from ..errors import SettingsError
@@ -78,7 +79,8 @@ def serve(plane: ControlPlane, sock: socket.socket, issuers: dict[str, Issuer]) 
     """Until SIGTERM or SIGINT; what was accepted is in the ledger when this returns and the plane is closed."""
     token = token_of(plane)
     hub, revoked = Hub(), plane.folder.state(ACCESS).revoked
-    access = Access(lambda: token, issuers, plane.ledger.clock.now, revoked.__contains__)
+    own = issuer_of(plane.token_file.parent)
+    access = Access(lambda: token, {own.name: own, **issuers}, plane.ledger.clock.now, revoked.__contains__)
     config = uvicorn.Config(
         create_app(plane, access, hub, configured_spans()), log_config=None, access_log=False, lifespan="on",
         server_header=False, ws="none", http=Bounded,

@@ -27,6 +27,8 @@ class BridgeFault(ControlPlaneError):
     def __init__(self, what: str, *, why: str = "", cure: str = "", reason: str = "") -> None:
         super().__init__(what, why=why, cure=cure)
         self.reason = reason
+        # The checks that the call had passed, for the log of what was denied.
+        self.trace: tuple[str, ...] = ()
 
 
 class InvalidArgument(BridgeFault):

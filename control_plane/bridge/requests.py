@@ -3,81 +3,109 @@
 from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from .faults import InvalidArgument
 from .terms import MOST_SUMMARISED, PAGE, Kind, Status, ThreadType
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=70_000)]
-Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Name = Annotated[str, Meta(min_length=1, max_length=128)]
+Text = Annotated[str, Meta(min_length=1, max_length=70_000)]
+Key = Annotated[str, Meta(min_length=1, max_length=200)]
+Seq = Annotated[int, Meta(ge=0, le=2**53)]
+ThreadId = Annotated[Name, Meta(description="The thread, from create_thread.")]
+OwnName = Annotated[Name | None, Meta(description="Who calls; must be the token's own agent when given.")]
 
 
 class CreateThread(msgspec.Struct, frozen=True):
-    workspace_id: Name
-    title: Text
-    type: ThreadType
-    participants: list[Name]
-    created_by: Name | None = None
+    """Begin a thread. Fields of a later revision are tolerated."""
+
+    workspace_id: Annotated[Name, Meta(description="The workspace; the token's own.")]
+    title: Annotated[Text, Meta(description="One line that says what it is about.")]
+    type: Annotated[ThreadType, Meta(description="conversation, workflow or incident.")]
+    participants: Annotated[list[Name], Meta(description="The agents that take part, each once, one at least.")]
+    created_by: OwnName = None
 
 
 class GetThread(msgspec.Struct, frozen=True):
-    thread_id: Name
+    """How a thread stands. Fields of a later revision are tolerated."""
+
+    thread_id: ThreadId
 
 
 class UpdateThreadStatus(msgspec.Struct, frozen=True):
-    thread_id: Name
-    status: Status
-    reason: Text
-    agent_id: Name | None = None
-    metadata: dict[str, Any] = {}
-    expected_status: Status | None = None
+    """Change a thread's status. Fields of a later revision are tolerated."""
+
+    thread_id: ThreadId
+    status: Annotated[Status, Meta(description="active, blocked, resolved or closed.")]
+    reason: Annotated[Text, Meta(description="Why; `human_override: …` closes a blocked thread.")]
+    agent_id: OwnName = None
+    metadata: Annotated[dict[str, Any], Meta(description="Kept with the change.")] = {}
+    expected_status: Annotated[Status | None, Meta(description="Refuse unless it has this status now.")] = None
 
 
 class SummarizeThread(msgspec.Struct, frozen=True):
-    thread_id: Name
-    max_messages: Annotated[int, msgspec.Meta(ge=1, le=MOST_SUMMARISED)] = 200
+    """What a thread comes to. Fields of a later revision are tolerated."""
+
+    thread_id: ThreadId
+    max_messages: Annotated[
+        int, Meta(ge=1, le=MOST_SUMMARISED, description="Look at so many of the newest messages.")
+    ] = 200
 
 
 class PostMessage(msgspec.Struct, frozen=True):
-    thread_id: Name
-    kind: Kind
-    body: Annotated[str, msgspec.Meta(min_length=1)]
-    schema_version: Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] = 1
-    metadata: dict[str, Any] | None = None
-    in_reply_to: Name | None = None
-    to: list[Name] | None = None
-    idempotency_key: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    """Say something in a thread. Fields of a later revision are tolerated."""
+
+    thread_id: ThreadId
+    kind: Annotated[Kind, Meta(description="chat, or event with metadata.event_type.")]
+    body: Annotated[str, Meta(min_length=1, description="What is said.")]
+    schema_version: Annotated[int, Meta(ge=-(2**53), le=2**53, description="1.")] = 1
+    metadata: Annotated[
+        dict[str, Any] | None, Meta(description="event_type of an event, and what else belongs to it.")
+    ] = None
+    in_reply_to: Annotated[Name | None, Meta(description="A message_id of the same thread.")] = None
+    to: Annotated[list[Name] | None, Meta(description="Whom it concerns; all participants when left out.")] = None
+    idempotency_key: Annotated[Key | None, Meta(description="The same key and payload are kept once.")] = None
 
 
 class ReadMessages(msgspec.Struct, frozen=True):
-    thread_id: Name
-    agent_id: Name | None = None
-    since_seq: Seq = 0
-    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE)] = 50
+    """A page of messages. Fields of a later revision are tolerated."""
+
+    thread_id: ThreadId
+    agent_id: OwnName = None
+    since_seq: Annotated[Seq, Meta(description="Messages after this one.")] = 0
+    limit: Annotated[int, Meta(ge=1, le=PAGE, description="At most so many.")] = 50
 
 
 class AckRead(msgspec.Struct, frozen=True):
-    thread_id: Name
-    last_read_seq: Seq
-    agent_id: Name | None = None
-    last_acked_message_id: Name | None = None
+    """Settle what was read. Fields of a later revision are tolerated."""
+
+    thread_id: ThreadId
+    last_read_seq: Annotated[Seq, Meta(description="Everything up to this message is settled.")]
+    agent_id: OwnName = None
+    last_acked_message_id: Annotated[Name | None, Meta(description="The message that it is.")] = None
 
 
 class HeartbeatSession(msgspec.Struct, frozen=True):
-    session_id: Text
-    runtime: Name
-    management_mode: Literal["managed", "unmanaged"]
-    resumable: bool
-    status: Literal["active", "idle", "offline"]
-    agent_id: Name | None = None
-    workspace_id: Name | None = None
+    """Say that a session lives. Fields of a later revision are tolerated."""
+
+    session_id: Annotated[Text, Meta(description="Pane, OpenCode session or Codex session: where it is woken.")]
+    runtime: Annotated[Name, Meta(description="tmux, codex or opencode.")]
+    management_mode: Annotated[Literal["managed", "unmanaged"], Meta(description="Whether it may be triggered.")]
+    resumable: Annotated[bool, Meta(description="Whether it can be gone on with when it has ended.")]
+    status: Annotated[
+        Literal["active", "idle", "offline"], Meta(description="active looks by itself, idle wants to be woken.")
+    ]
+    agent_id: OwnName = None
+    workspace_id: Annotated[Name | None, Meta(description="The workspace; the token's own.")] = None
 
 
 class TriggerParticipant(msgspec.Struct, frozen=True):
-    thread_id: Name
-    target_agent_id: Name
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
-    trigger_prompt: Annotated[str, msgspec.Meta(min_length=1)]
+    """Wake a participant. Fields of a later revision are tolerated."""
+
+    thread_id: ThreadId
+    target_agent_id: Annotated[Name, Meta(description="Who is to be woken.")]
+    reason: Annotated[str, Meta(min_length=1, max_length=1000, description="Why.")]
+    trigger_prompt: Annotated[str, Meta(min_length=1, description="What is said to it, 8,192 bytes at most.")]
 
 
 Request = (

@@ -88,8 +88,8 @@ class Bridge:
             raise raised from fault
 
     def refuse(self, actor: Actor, method: str, fault: BridgeFault, trace: tuple[str, ...], thread: str) -> None:
-        told = (*trace, f"{fault.reason or fault.wire}: refused")
-        self.refusals.refused(actor, method, fault.wire, told, thread)
+        fault.trace = (*trace, f"{fault.reason or fault.wire}: refused")
+        self.refusals.refused(actor, method, fault.wire, fault.trace, thread)
 
     def _allowed(self, method: str, actor: Actor, asked: Any, trace: list[str]) -> Actor:
         """The claims against the request, then the role; who the caller is comes out."""

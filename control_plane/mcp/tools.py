@@ -11,6 +11,7 @@ from ..learning.signing import sign
 from ..projections.search import Found
 from ..router.explain import Explanation
 from ..router.terms import Advice, Task
+from .bridge import BRIDGE_TOOLS
 from .tooling import Call, Tool
 
 TaskType = Annotated[str, Meta(description="What kind of work it is, as `code.fix` or `docs.write`.")]
@@ -208,4 +209,4 @@ HOUSE_TOOLS = (
     ),
 )  # fmt: skip
 
-TOOLS: tuple[Tool, ...] = HOUSE_TOOLS
+TOOLS: tuple[Tool, ...] = (*HOUSE_TOOLS, *BRIDGE_TOOLS)

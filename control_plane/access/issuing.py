@@ -1,0 +1,60 @@
+"""The embedded issuer: a key of this home, whose JWTs its server lets in."""
+
+import base64
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from joserfc import jwt
+from joserfc.jwk import KeySet, OKPKey
+
+from ..clock import new_id
+from ..errors import BadInput
+from ..ledger.keys import write_private
+from .tokens import AUDIENCE, ROLES, Issuer
+
+NAME: Final = "control-plane"
+FILE: Final = "issuer.jwk"
+LONGEST_TTL: Final = 30 * 86400.0
+
+
+def issuer_of(folder: Path) -> Issuer:
+    """Whose tokens are let in; its key is made at first use."""
+    public = {name: value for name, value in _key(folder).as_dict(private=True).items() if name != "d"}
+    return Issuer(NAME, KeySet.import_key_set({"keys": [public]}), AUDIENCE)
+
+
+def issue(
+    folder: Path, *, agent: str, role: str, workspace: str, session: str, now: float, ttl: float = 3600.0
+) -> tuple[str, dict[str, Any]]:
+    """A token and what it claims."""
+    if role not in ROLES:
+        raise BadInput(f"there is no role {role!r}", cure=f"one of {', '.join(sorted(ROLES))}")
+    if not 0 < ttl <= LONGEST_TTL:
+        raise BadInput("a token lives for up to 30 days")
+    for field, value in (("agent", agent), ("workspace", workspace), ("session", session)):
+        if not 0 < len(value) <= 128 or not value.isprintable():
+            raise BadInput(f"the {field} of a token is a name of 1 to 128 characters")
+    claims = {
+        "iss": NAME, "aud": AUDIENCE, "sub": agent, "agent_id": agent, "workspace_id": workspace, "role": role,
+        "session_id": session, "iat": int(now), "exp": int(now + ttl), "jti": new_id(now),
+    }  # fmt: skip
+    key = _key(folder)
+    return jwt.encode({"alg": "Ed25519", "kid": key.kid}, claims, key, algorithms=["Ed25519"]), claims
+
+
+def _key(folder: Path) -> OKPKey:
+    path = folder / FILE
+    if not path.exists():
+        made = OKPKey.generate_key("Ed25519", auto_kid=True).as_dict(private=True)
+        draft = path.with_name(f"{FILE}.{os.getpid()}-{base64.b16encode(os.urandom(4)).decode()}")
+        write_private(draft, msgspec.json.encode(made))
+        # Of two who make one at once, the first stays.
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return OKPKey.import_key(msgspec.json.decode(path.read_bytes()))
