@@ -71,17 +71,27 @@ class Ledger:
         state = self.catalogue.encode(event)
         self._writers[event.TOPIC](state)
 
-    def writer(self, kind: type[Event]) -> Callable[[bytes], None]:
-        """The hot road for one kind of fact whose state is encoded already."""
+    @property
+    def stream(self) -> str:
+        """The stream of what this process writes by the hot road; versions there are frames of its journal."""
+        return self._journal.writer
+
+    def written(self) -> int:
+        """The frame that the hot road wrote last."""
+        return self._journal.appended
+
+    def writer(self, kind: type[Event]) -> Callable[[bytes], int]:
+        """The hot road for one kind of fact whose state is encoded already; answers the frame that it wrote."""
         prefix, append = join_body(kind.TOPIC), self._journal.append
         committer, synchronous = self._committer, self._synchronous
 
-        def write(state: bytes) -> None:
-            append(prefix + state)
+        def write(state: bytes) -> int:
+            frame = append(prefix + state)
             if synchronous:
                 committer.flush(here=True)
             elif committer.idle:
                 committer.wake()
+            return frame
 
         return write
 

@@ -41,6 +41,9 @@ class Folder:
 
     def __init__(self, source: Source, projections: Sequence[Projection[Any]]) -> None:
         self.position = 0
+        # The version of the marked stream that the states have come to.
+        self.marked = 0
+        self._mark = ""
         self.faults = 0
         self.last_fault = ""
         self._source = source
@@ -57,6 +60,10 @@ class Folder:
         self._source = source or self._source
         self._source.listen(self.on_commit)
         self.catch_up()
+
+    def mark(self, stream: str) -> None:
+        """Know at every position how far a stream has been folded that begins from here on."""
+        self._mark = stream
 
     def still(self) -> AbstractContextManager[bool]:
         """While this is held, the states belong to `position` and do not move."""
@@ -126,6 +133,8 @@ class Folder:
                     self.faults += 1
                     self.last_fault = f"{topic}: {fault!r}"
         self.position = rows[-1][0]
+        if self._mark:
+            self.marked = next((row[2] for row in reversed(rows) if row[1] == self._mark), self.marked)
 
     def _bind(self) -> None:
         self._folds = {}

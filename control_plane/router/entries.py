@@ -38,12 +38,13 @@ class Prepared(msgspec.Struct, frozen=True):
 
 
 class Origin(NamedTuple):
-    """Where a choice comes from: the position of the state, the process, and what it declared."""
+    """Where a choice comes from: the position of the state, how far it looked ahead, the process, what it declared."""
 
     position: int
     process: str
     declared: str
     captured: bool = True
+    ahead: int = 0
 
 
 class Entry:
@@ -92,6 +93,7 @@ class Entry:
             self.bypassed,
             told,
             captured=self.origin.captured,
+            ahead=self.origin.ahead,
         )
 
     def _worded(self, prepared: Prepared) -> Prepared:

@@ -18,7 +18,10 @@ class CatalogueDeclared(Event, frozen=True, kw_only=True):
 
 
 class AdviceGiven(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """One decision with every input that it used: `position` and `compiled_at` say which state decided."""
+    """One decision with every input that it used: `position` and `compiled_at` say which state decided.
+
+    `ahead`: so many results of the same process and task type, the first behind `position`, it had seen as well.
+    """
 
     TOPIC: ClassVar[str] = "router.advice-given"
     decision: str
@@ -52,6 +55,7 @@ class AdviceGiven(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True
     override: str | None = None
     in_tool_loop: bool = False
     captured: bool = True
+    ahead: int = 0
 
 
 class ResultRecorded(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):

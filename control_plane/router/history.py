@@ -6,12 +6,13 @@ from typing import Protocol
 from ..errors import ControlPlaneError
 from ..ledger.backend import Row
 from ..ledger.events import Catalogue, Event
+from .ahead import Ahead
 from .decision_id import UnknownDecision
-from .events import AdviceGiven, CatalogueDeclared
+from .events import AdviceGiven, CatalogueDeclared, ResultRecorded
 from .explain import Explanation, explain
 from .lessons import NOBODY, Teacher
 from .projection import READS
-from .replay import Parity, Replay, again, point_of, recompile
+from .replay import Parity, Point, Replay, again, point_of, recompile
 from .sim_report import Simulation, SimulationRequest
 from .simulation import Signed, Simulator, Told
 from .situation import Boards
@@ -74,7 +75,7 @@ class History:
         ).simulate()  # fmt: skip
 
     def explain(self, decision: str, near: int) -> Explanation:
-        position, event = self._find(decision, near)
+        position, stream, event = self._find(decision, near)
         if not event.captured:
             raise NotCaptured(
                 "that decision was recorded without its inputs",
@@ -93,14 +94,31 @@ class History:
             if isinstance(fact, READS):
                 fold(state, fact)
         arms, policy = declared[point.declared]
+        if point.ahead:
+            state = self._ahead(state, point, stream).state
         entry = recompile(state, point, arms, policy, Boards(), self._strategies, teacher)
         return explain(position, event, entry, again(entry, event.seed, event.probed), policy.hash)
 
-    def _find(self, decision: str, near: int) -> tuple[int, AdviceGiven]:
+    def _ahead(self, state: RouterState, point: Point, stream: str) -> Ahead:
+        """What the decision had seen of its own journal behind its position."""
+        kind = point.request.task_type
+        ahead = Ahead(state, kind, point.position)
+        for _, written_by, _, topic, stored in self.rows(point.position):
+            if ahead.count == point.ahead:
+                break
+            if (written_by, topic) == (stream, ResultRecorded.TOPIC):
+                event = self._log.catalogue.decode(topic, stored)
+                if isinstance(event, ResultRecorded) and event.task_type == kind:
+                    ahead.learn(event)
+        return ahead
+
+    def _find(self, decision: str, near: int) -> tuple[int, str, AdviceGiven]:
         """A decision lies behind the state that it was made from, and seldom far."""
-        for position, event in self.events(near):
+        decode = self._log.catalogue.decode
+        for position, stream, _, topic, stored in self.rows(near):
+            event = decode(topic, stored) if topic == AdviceGiven.TOPIC else None
             if isinstance(event, AdviceGiven) and event.decision == decision:
-                return position, event
+                return position, stream, event
         raise UnknownDecision(
             "that decision is not in the log", why="it may wait in another process's journal", cure="try again"
         )

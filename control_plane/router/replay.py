@@ -10,6 +10,7 @@ import msgspec
 from ..errors import ControlPlaneError
 from ..ledger.backend import Row
 from ..ledger.events import Catalogue, Event, version_of
+from .ahead import Ahead
 from .choice import SLOTS
 from .entries import Entry, Origin, Prepared, decide, prepare
 from .events import AdviceGiven, CatalogueDeclared, ResultRecorded
@@ -27,6 +28,8 @@ BITS = SLOTS - 1
 MOST = sys.maxsize
 # About 100 MB.
 KEPT = 131_072
+# Results in which those that a decision had seen ahead are looked for.
+REACH = 65_536
 FAULTS = (ControlPlaneError, ArithmeticError, LookupError, TypeError, ValueError)
 
 
@@ -58,6 +61,8 @@ class Point(NamedTuple):
     declared: str
     request: Request
     bypassed: tuple[str, ...]
+    ahead: int = 0
+    process: str = ""
 
 
 class Drawn(msgspec.Struct):
@@ -83,6 +88,16 @@ class Head(msgspec.Struct, frozen=True, tag_field="v", tag=version_of(AdviceGive
     decision: str
     seed: int
     session: str | None = None
+
+
+class Span:
+    """What one journal brought behind a position, as far as somebody had looked ahead there."""
+
+    __slots__ = ("position", "results", "stream", "upto")
+
+    def __init__(self, position: int, stream: str) -> None:
+        self.position, self.stream, self.upto = position, stream, position
+        self.results: list[ResultRecorded] = []
 
 
 _read_head = msgspec.json.Decoder(Head).decode
@@ -111,6 +126,11 @@ class Replay:
         self._parity = Parity()
         self._kept: list[Sequence[Row]] = []
         self._last = 0
+        # What decisions that looked ahead had seen; a decision stands close behind it.
+        self._recent: deque[tuple[int, str, bytes]] = deque(maxlen=REACH)
+        self._span = Span(-1, "")
+        self._foreseen: dict[Point, list[ResultRecorded]] = {}
+        self._ahead: tuple[tuple[str, str], Ahead] | None = None
 
     def run(self) -> Parity:
         self._walk()
@@ -183,6 +203,7 @@ class Replay:
         """What was drawn from what; events with the same shared part need to be read only once."""
         known: dict[bytes, Drawn] = {}
         since, until, due, every = self._since, self._until, self._due, self._drawn
+        recent = self._recent
         for rows in self._log():
             self._last = rows[-1][0]
             # A log of some length is read twice, a short one is remembered.
@@ -190,16 +211,42 @@ class Replay:
                 self._kept.append(rows)
             else:
                 self._kept.clear()
-            for position, _, _, topic, stored in rows:
-                if topic == ADVICE and since <= position <= until:
+            for position, stream, _, topic, stored in rows:
+                if topic == RESULT:
+                    recent.append((position, stream, stored))
+                elif topic == ADVICE and since <= position <= until:
                     at = stored.find(_SHARED)
                     shared = stored[at:] if at > 0 else stored
                     drawn = known.get(shared)
                     if drawn is None:
                         drawn = known[shared] = self._read(stored)
+                        if drawn.point.ahead and drawn.point not in self._foreseen:
+                            self._foreseen[drawn.point] = self._behind(drawn.point, stream)
                         due.setdefault(drawn.point.position, {}).setdefault(drawn.point, []).append(drawn)
                     drawn.left += 1
                     every.append(drawn)
+
+    def _behind(self, point: Point, stream: str) -> list[ResultRecorded]:
+        """The results that a decision had seen behind its position."""
+        span = self._span
+        if (span.position, span.stream) != (point.position, stream):
+            span = self._span = Span(point.position, stream)
+        fresh = list[bytes]()
+        for position, written_by, stored in reversed(self._recent):
+            if position <= span.upto:
+                break
+            if written_by == stream:
+                fresh.append(stored)
+        if self._recent:
+            span.upto = max(span.upto, self._recent[-1][0])
+        span.results += [self._result(stored) for stored in reversed(fresh)]
+        kind = point.request.task_type
+        return [event for event in span.results if event.task_type == kind][: point.ahead]
+
+    def _result(self, stored: bytes) -> ResultRecorded:
+        event = self._decode(RESULT, stored)
+        assert isinstance(event, ResultRecorded)
+        return event
 
     def _read(self, stored: bytes) -> Drawn:
         event = self._decode(ADVICE, stored)
@@ -216,11 +263,26 @@ class Replay:
         return Head(event.at, event.decision, event.seed, event.session)
 
     def _compile(self, position: int) -> None:
-        for point, every in self._due.pop(position, {}).items():
+        self._ahead = None
+        for point, every in sorted(self._due.pop(position, {}).items(), key=lambda due: _in_turn(due[0])):
             if point.declared in self._declared:
                 declared = self._declared[point.declared]
-                entry = recompile(self._state, point, *declared, self._boards, self._strategies, self._teacher)
+                state, boards = self._state, self._boards
+                if point.ahead:
+                    ahead = self._look_ahead(point)
+                    state, boards = ahead.state, ahead.boards
+                entry = recompile(state, point, *declared, boards, self._strategies, self._teacher)
                 self._compiled(point, every, entry)
+
+    def _look_ahead(self, point: Point) -> Ahead:
+        """The state at its position, and what it had seen behind it; for the next that looks further, learned on."""
+        whose = point.process, point.request.task_type
+        if self._ahead is None or self._ahead[0] != whose or self._ahead[1].count > point.ahead:
+            self._ahead = whose, Ahead(self._state, point.request.task_type, point.position)
+        ahead = self._ahead[1]
+        for event in self._foreseen.pop(point, [])[ahead.count :]:
+            ahead.learn(event)
+        return ahead
 
     def _compiled(self, _: Point, every: list[Drawn], entry: Entry) -> None:
         for drawn in every:
@@ -257,6 +319,11 @@ class Quiet:
         """As expected."""
 
 
+def _in_turn(point: Point) -> tuple[str, str, int]:
+    """Who looked further comes later: what it saw begins with what the others saw."""
+    return point.process, point.request.task_type, point.ahead
+
+
 def leading_slots(entry: Entry, drawn: Drawn) -> tuple[int, int]:
     """The slots that lead to the recorded arm on the recorded path; none where this choice leads elsewhere."""
     if drawn.probed:
@@ -278,7 +345,10 @@ def point_of(event: AdviceGiven) -> Point:
         event.required_tools, event.strengths, event.budget_usd, event.deadline_ms,
         None if size is None else 1 << size.bit_length(),
     )  # fmt: skip
-    return Point(event.position, event.compiled_at, event.declared, request, event.bypassed)
+    process = event.decision.split("-", 2)[1] if event.ahead else ""
+    return Point(
+        event.position, event.compiled_at, event.declared, request, event.bypassed, event.ahead, process
+    )  # fmt: skip
 
 
 def recompile(

@@ -9,6 +9,7 @@ import msgspec
 from ..clock import Clock
 from ..errors import BadInput
 from ..ledger.events import Event
+from .ahead import Foresight
 from .decision_id import UnknownDecision, parse
 from .events import ResultRecorded
 from .identity import Identity
@@ -29,11 +30,14 @@ class UnknownStep(BadInput):
 
 
 class Writing(Protocol):
-    def writer(self, kind: type[Event]) -> Callable[[bytes], None]: ...
+    def writer(self, kind: type[Event]) -> Callable[[bytes], int]: ...
 
 
 class Results:
-    def __init__(self, ledger: Writing, arms: Arms, clock: Clock, identity: Identity, sessions: Sessions) -> None:
+    def __init__(
+        self, ledger: Writing, arms: Arms, clock: Clock, identity: Identity, sessions: Sessions, foresight: Foresight
+    ) -> None:
+        self._foresight = foresight
         self._write, self._encode = ledger.writer(ResultRecorded), msgspec.json.Encoder().encode
         self._arms, self._now, self._key, self._sessions = arms, clock.now, identity.key, sessions
         self._process = identity.process
@@ -78,7 +82,7 @@ class Results:
             latency_ms=latency_ms, ttft_ms=ttft_ms, cost_usd=cost_usd, tokens_in=tokens_in, tokens_out=tokens_out,
             error=error, verified=verified, retry_after_s=retry_after_s, model_served=model_served,
         )  # fmt: skip
-        self._write(self._encode(event))
+        self._foresight.write(self._write, self._encode(event), event)
         if key is not None:
             said.put(key, outcome)
         if session is not None:

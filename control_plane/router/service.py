@@ -12,6 +12,7 @@ import msgspec
 from ..clock import Clock
 from ..errors import BadInput
 from ..ledger.events import Event
+from .ahead import Foresight
 from .care import StrategyCare
 from .choice import mix_bits
 from .decision_id import seal
@@ -39,6 +40,7 @@ class States(Protocol):
     """Where the folded state is: while `still()` is held, it belongs to `position`."""
 
     position: int
+    marked: int
 
     def still(self) -> AbstractContextManager[Any]: ...
 
@@ -47,7 +49,8 @@ class Writing(Protocol):
     """The hot road of a ledger."""
 
     def record(self, event: Event) -> None: ...
-    def writer(self, kind: type[Event]) -> Callable[[bytes], None]: ...
+    def writer(self, kind: type[Event]) -> Callable[[bytes], int]: ...
+    def written(self) -> int: ...
 
 
 class Router:
@@ -86,7 +89,9 @@ class Router:
         self._probing: dict[str, tuple[float, float]] = {}
         self._leisure = 0.0
         self._sessions = Sessions()
-        self.results = Results(ledger, arms, clock, identity, self._sessions)
+        self._foresight = Foresight(states, ledger.written)
+        self._waiting, self._looks_ahead = self._foresight.waiting, invalidation
+        self.results = Results(ledger, arms, clock, identity, self._sessions, self._foresight)
 
     def advise(self, task: Task) -> Advice:
         now = self._now()
@@ -107,7 +112,9 @@ class Router:
         except TypeError:
             return self.advise(hashable(task))
         news, cached = self._news, True
-        seen = news.seen.get(task.type, 0)
+        seen, waiting = news.seen.get(task.type, 0), self._waiting.get(task.type)
+        if waiting is not None:
+            seen += len(waiting.results)
         if (
             entry is None
             or entry.epoch != news.epoch
@@ -179,8 +186,12 @@ class Router:
         check_task(task, self._arms)
         bypassed = self.care.bypassed(now)
         with self._states.still():
-            situation = look(self._state, request, self._arms, self._policy, now, self._boards, self._teacher)
-            entry = decide(situation, self.strategies, self._origin(), self.care, bypassed)
+            state, boards, origin = self._state, self._boards, self._origin()
+            ahead = self._foresight.ahead(state, request.task_type) if self._looks_ahead else None
+            if ahead is not None:
+                state, boards, origin = ahead.state, ahead.boards, origin._replace(ahead=ahead.count)
+            situation = look(state, request, self._arms, self._policy, now, boards, self._teacher)
+            entry = decide(situation, self.strategies, origin, self.care, bypassed)
             entry.epoch = self._news.epoch
         if entry.bypassed:
             # Whoever was passed over is asked again as soon as that may be.

@@ -138,9 +138,11 @@ class Simulator(Replay):
         arms, policy = self._declared[point.declared]
         if self._policy is None or self._policy == policy:
             return recorded
-        state = self._state if self._twin is None else self._twin.state
+        state, boards = self._state if self._twin is None else self._twin.state, self._policy_boards
+        if point.ahead:
+            state, boards = self._look_ahead(point).beside(state), Boards()
         try:
-            return recompile(state, point, arms, self._policy, self._policy_boards, self._strategies, self._teacher)
+            return recompile(state, point, arms, self._policy, boards, self._strategies, self._teacher)
         except FAULTS:
             return None
 

@@ -178,8 +178,6 @@ def _record(state: RouterState, event: ResultRecorded) -> None:
         running = state.running.get(event.arm)
         if running is not None:
             ended(running, key)
-    arm = state.arms.get(event.arm)
-    steps = arm.steps if arm is not None else ()
     state.results += 1
     state.seen[event.task_type] = state.seen.get(event.task_type, 0) + 1
     truth = outcome.truth
@@ -190,8 +188,33 @@ def _record(state: RouterState, event: ResultRecorded) -> None:
         state.corrections += 1
         _count(state, event.arm, before, before.truth, -1)
     _count(state, event.arm, outcome, truth, 1)
-    if steps:
-        _learn_cascade(state, event, steps, run or Run({event.step: outcome}))
+    _learn_run(state, event, run, before, outcome)
+
+
+def foresee(state: RouterState, base: RouterState, event: ResultRecorded) -> None:
+    """What a result will change in `base`, as far as beliefs go, learned by a copy of its beliefs."""
+    outcome = _outcome(base, event)
+    run, before = None, None
+    if event.decision is not None:
+        key = run_key(event.decision)
+        run = state.runs.get(key)
+        if run is None:
+            known = base.runs.get(key) or base.runs_before.get(key) or Run({})
+            run = state.runs[key] = Run(dict(known.outcomes), known.learned)
+        before = run.outcomes.get(event.step)
+        if before is not None and before == msgspec.structs.replace(outcome, outage=before.outage):
+            return
+        run.outcomes[event.step] = outcome
+    state.seen[event.task_type] = state.seen.get(event.task_type, 0) + 1
+    _learn_run(state, event, run, before, outcome)
+
+
+def _learn_run(
+    state: RouterState, event: ResultRecorded, run: Run | None, before: Outcome | None, outcome: Outcome
+) -> None:
+    arm = state.arms.get(event.arm)
+    if arm is not None and arm.steps:
+        _learn_cascade(state, event, arm.steps, run or Run({event.step: outcome}))
         return
     if before is not None:
         _learn(state, event, before, -1.0)

@@ -28,7 +28,7 @@ def event_bytes(now: float, decision: str, seed: int, tail: bytes, session: str 
 def tail_of(
     request: Request, position: int, compiled_at: float, declared: str, arm: str, strategy: str, propensity: float,
     path_hash: str, probed: bool, bypassed: tuple[str, ...], told: Details = NO_DETAILS, *,
-    captured: bool = True,
+    captured: bool = True, ahead: int = 0,
 ) -> bytes:  # fmt: skip
     """Everything behind time, id, seed and session; a task's text leaves only its size."""
     attempt, complexity, error_type, tool, tokens_in, files, description = told
@@ -63,6 +63,7 @@ def tail_of(
         candidates=request.candidates,
         override=request.override,
         in_tool_loop=request.in_tool_loop,
+        ahead=ahead,
     )
     encoded = _encode(event if captured else _without_inputs(event))
     assert encoded.startswith(_START), "the fields that vary come first"

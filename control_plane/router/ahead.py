@@ -1,0 +1,146 @@
+"""Results of this process that are in the journal but not yet folded, and the state as it will be once they are.
+
+A young task type learns from every result, and a caller may be faster than commits are. So its choices look ahead: the
+advice says how many of its own results it had seen behind its position, and they stand in the log in the same order.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar, cast
+
+import msgspec
+
+from .events import ResultRecorded
+from .posterior import ArmBook, Beliefs, TypeBook
+from .situation import Boards
+from .state import RouterState, foresee
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+YOUNG = 768  # results of a task type from which on nobody looks ahead: a table serves that many that it does not matter
+MOST = 2048  # results that wait; where there are more, the fold is waited for
+
+
+class Ahead:
+    """A copy of what is believed of one task type at one position, that learns on; all else is shared."""
+
+    def __init__(self, state: RouterState, task_type: str, position: int) -> None:
+        self.position, self.count = position, 0
+        self._base = state
+        self.state = _copy(state)
+        self.state.beliefs = _copied(state.beliefs, task_type)
+        self.state.seen = {task_type: state.seen.get(task_type, 0)}
+        self.state.runs, self.state.runs_before = {}, {}
+        self.boards = Boards()
+
+    def learn(self, event: ResultRecorded) -> None:
+        self.count += 1
+        foresee(self.state, self._base, event)
+
+    def beside(self, other: RouterState) -> RouterState:
+        """What was learned, among breakers and tails of another policy."""
+        found = _copy(other)
+        found.beliefs, found.seen = self.state.beliefs, self.state.seen
+        return found
+
+
+class Waiting:
+    """The results of one task type that this process wrote since frame `since` of its journal, in that order."""
+
+    __slots__ = ("_inside", "_lock", "ahead", "results", "since")
+
+    def __init__(self, since: int) -> None:
+        self.since = since
+        self.results: list[tuple[int, ResultRecorded]] = []
+        self.ahead: Ahead | None = None
+        self._inside = False
+        self._lock = threading.RLock()
+
+    def write(self, write: Callable[[bytes], int], encoded: bytes, event: ResultRecorded) -> bool:
+        """False when somebody interrupted us here and wrote too, or nobody knows what was written."""
+        with self._lock:
+            orderly = not self._inside
+            self._inside = True
+            try:
+                self.results.append((write(encoded), event))
+            finally:
+                self._inside = False
+            return orderly
+
+
+class States(Protocol):
+    """`marked` is the last frame of this process's journal that the state at `position` has folded."""
+
+    position: int
+    marked: int
+
+
+class Foresight:
+    def __init__(self, states: States, appended: Callable[[], int]) -> None:
+        self._states, self._appended = states, appended
+        self.waiting: dict[str, Waiting] = {}
+
+    def write(self, write: Callable[[bytes], int], encoded: bytes, event: ResultRecorded) -> None:
+        kind = event.task_type
+        waiting = self.waiting.get(kind)
+        if waiting is None:
+            frame = write(encoded)
+            # Somebody began to wait while we wrote.
+            waiting = self.waiting.get(kind)
+            if waiting is not None:
+                waiting.since = max(waiting.since, frame)
+            return
+        orderly = False
+        try:
+            orderly = waiting.write(write, encoded, event)
+        finally:
+            if not orderly or len(waiting.results) > MOST:
+                self.waiting.pop(kind, None)
+
+    def ahead(self, state: RouterState, task_type: str) -> Ahead | None:
+        """The state ahead of the fold, where there is one; asked while the states are still."""
+        if state.seen.get(task_type, 0) >= YOUNG:
+            self.waiting.pop(task_type, None)
+            return None
+        waiting = self.waiting.get(task_type)
+        if waiting is None:
+            self.waiting[task_type] = Waiting(self._appended())
+            return None
+        position, marked, results = self._states.position, self._states.marked, waiting.results
+        folded = 0
+        while folded < len(results) and results[folded][0] <= marked:
+            folded += 1
+        del results[:folded]
+        if not results or marked < waiting.since:
+            waiting.ahead = None
+            return None
+        ahead = waiting.ahead
+        if ahead is None or ahead.position != position:
+            ahead = waiting.ahead = Ahead(state, task_type, position)
+        for _, event in results[ahead.count :]:
+            ahead.learn(event)
+        return ahead
+
+
+def _copied(beliefs: Beliefs, task_type: str) -> Beliefs:
+    arms = dict[str, ArmBook]()
+    for name, book in beliefs.arms.items():
+        kind = book.types.get(task_type)
+        types = {}
+        if kind is not None:
+            repos = {repo: _copy(tally) for repo, tally in kind.repos.items()}
+            types = {task_type: TypeBook(_copy(kind.tally), repos)}
+        arms[name] = ArmBook(_copy(book.total), types)
+    return Beliefs(
+        arms,
+        {task_type: beliefs.seen.get(task_type, 0)},
+        {name: _copy(book) for name, book in beliefs.verifiers.items()},
+        _copy(beliefs.carry),
+        {name: _copy(carry) for name, carry in beliefs.carries.items()},
+    )
+
+
+def _copy(struct: S) -> S:
+    """A third of the time that `copy.copy` takes: a caller waits for some hundred of them."""
+    copied: S = cast("Any", struct).__copy__()
+    return copied
