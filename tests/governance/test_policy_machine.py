@@ -142,6 +142,7 @@ TestPolicyLife.settings = settings(max_examples=8, stateful_step_count=25, deadl
 
 
 @pytest.mark.long
+@pytest.mark.requirement("GOV-58")
 def test_any_course_of_policy_life_agrees_with_the_model() -> None:
     from hypothesis.stateful import run_state_machine_as_test
 

@@ -23,3 +23,9 @@ def test_where_no_signature_is_checked_the_proof_fails(tmp_path: Path) -> None:
 
 def test_bad_usage_exits_with_two(tmp_path: Path) -> None:
     assert run(SCRIPT, "--sideways", folder=tmp_path).returncode == 2
+
+
+@pytest.mark.long
+@pytest.mark.requirement("GOV-46", "GOV-47", "GOV-48", "GOV-49", "GOV-50", "GOV-51")
+def test_a_hundred_thousand_falsified_records_are_refused_at_speed(tmp_path: Path) -> None:
+    shown(SCRIPT, "fg-04", tmp_path, seconds=900.0)

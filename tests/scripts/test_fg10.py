@@ -26,3 +26,9 @@ def test_when_nobody_watches_the_proof_fails(tmp_path: Path) -> None:
 
 def test_bad_usage_exits_with_two(tmp_path: Path) -> None:
     assert run(SCRIPT, "--sideways", folder=tmp_path).returncode == 2
+
+
+@pytest.mark.long
+@pytest.mark.requirement("GOV-46", "GOV-47")
+def test_the_whole_form_passes(tmp_path: Path) -> None:
+    shown(SCRIPT, "fg-10", tmp_path, seconds=900.0)

@@ -24,3 +24,9 @@ def test_a_retriever_that_answers_at_random_fails_the_proof(tmp_path: Path) -> N
 
 def test_bad_usage_exits_with_two(tmp_path: Path) -> None:
     assert run(SCRIPT, "--sideways", folder=tmp_path).returncode == 2
+
+
+@pytest.mark.long
+@pytest.mark.requirement("GOV-46", "GOV-47")
+def test_the_whole_form_passes(tmp_path: Path) -> None:
+    shown(SCRIPT, "fg-11", tmp_path, seconds=900.0)

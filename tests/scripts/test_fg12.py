@@ -24,3 +24,9 @@ def test_with_the_gate_open_the_proof_fails(tmp_path: Path) -> None:
 
 def test_bad_usage_exits_with_two(tmp_path: Path) -> None:
     assert run(SCRIPT, "--sideways", folder=tmp_path).returncode == 2
+
+
+@pytest.mark.long
+@pytest.mark.requirement("GOV-46", "GOV-47", "GOV-55", "GOV-56", "GOV-57")
+def test_a_thousand_flips_without_an_artifact_are_refused_and_those_with_one_pass(tmp_path: Path) -> None:
+    shown(SCRIPT, "fg-12", tmp_path, seconds=900.0)
