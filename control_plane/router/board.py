@@ -1,13 +1,17 @@
 """What is believed of each candidate for one kind of task, in dollars, kept up to date as results come in."""
 
 from collections.abc import Sequence
+from copy import copy
 from math import frexp, sqrt
+from typing import NamedTuple
 
 import msgspec
 
 from .cascade import Step, StepBelief, compose
 from .lost import Lost
-from .posterior import ArmBook, Beliefs, Sums, Tally, pooled
+from .posterior import ArmBook, Beliefs, Tally, pooled
+
+Source = tuple[Tally, Tally, Tally]
 
 _NOTHING = Tally()
 _NOWHERE = (_NOTHING, _NOTHING, _NOTHING)
@@ -68,6 +72,24 @@ def variance(row: Belief) -> float:
 _UNKNOWN = Belief(0.0, 1.0, 0.0, 0.0, 0.0)
 
 
+class Prior(NamedTuple):
+    """What an arm's row begins with, as sums, and its row while it has no results at all."""
+
+    wins: float
+    cost: float
+    timed: float
+    time: float
+    row: Belief
+
+    @classmethod
+    def of(cls, arm: Candidate, policy: ChoicePolicy) -> "Prior":
+        success = arm.prior + policy.hope * (1.0 - arm.prior)
+        cost = arm.cost_usd or policy.price_guess * policy.success_value_usd
+        timed = policy.price_runs if arm.time_s > 0.0 else 0.0
+        row = Belief(success, policy.prior_runs, cost, policy.price_runs, arm.time_s)
+        return cls(policy.prior_runs * success, policy.price_runs * cost, timed, timed * arm.time_s, row)
+
+
 class Board:
     """One row for each candidate; `refresh` renews the rows whose results changed.
 
@@ -75,91 +97,167 @@ class Board:
     """
 
     def __init__(
-        self, candidates: Sequence[Candidate], policy: ChoicePolicy, task_type: str, repo: str | None = None
+        self,
+        candidates: Sequence[Candidate],
+        policy: ChoicePolicy,
+        task_type: str | None = None,
+        repo: str | None = None,
     ) -> None:
+        """Without a type: what is believed of a type that nobody saw."""
         self.policy = policy
         self._value, self._time_value = policy.success_value_usd, policy.time_value_usd_per_s
-        self._optimism, self._doubt = policy.optimism, policy.price_doubt
-        self._type, self._repo = task_type, repo
         self.names = tuple([candidate.name for candidate in candidates])
         known = set(self.names)
         # A cascade may use arms that are no candidates themselves: they get rows behind the others.
         hidden = {step.arm: None for candidate in candidates for step in candidate.steps if step.arm not in known}
         self._all = (*candidates, *[Candidate(name) for name in hidden])
         self._cascades = [i for i, candidate in enumerate(self._all) if candidate.steps]
-        self._plain = [i for i, candidate in enumerate(self._all) if not candidate.steps]
         self._row_of = {candidate.name: i for i, candidate in enumerate(self._all)} if self._cascades else {}
-        self._sources: list[tuple[Tally, Tally, Tally] | None] = [None] * len(self._all)
-        self._stamps = [-1] * len(self._all)
+        self._priors = [Prior.of(candidate, policy) for candidate in self._all]
+        self._begin(task_type, repo, None, elsewhere=False)
+
+    def narrower(self, task_type: str, repo: str | None = None, *, elsewhere: bool = False) -> "Board":
+        """The same candidates for one type, for one repo of it, or `elsewhere`: for a repo of it that nobody saw.
+
+        Who has no results there has the row that it has here.
+        """
+        board = copy(self)
+        board._begin(task_type, repo, self, elsewhere=elsewhere)
+        return board
+
+    def _begin(self, task_type: str | None, repo: str | None, wider: "Board | None", *, elsewhere: bool) -> None:
+        count = len(self._all)
+        self._type, self._repo, self._wider, self._elsewhere = task_type, repo, wider, elsewhere
+        self._sources: list[Source] = [_NOWHERE] * count
+        self._missing = list(range(count))
+        # Rows that are worked out here, and not on the wider board.
+        self._own = [i for i in self._missing if not self._all[i].steps] if wider is None else list[int]()
+        self._stamps = [-1] * count
+        self._horizon = -1.0
         self.seen = -1  # results of the task type, in steps
-        self.beliefs: list[Belief] = [_UNKNOWN] * len(self._all)
-        self.utilities = [0.0] * len(self._all)
-        self.spreads = [0.0] * len(self._all)
+        self.beliefs: list[Belief] = [_UNKNOWN] * count
+        self.utilities = [0.0] * count
+        self.spreads = [0.0] * count
         self.lost: dict[int, Lost] = {}
 
     def refresh(self, beliefs: Beliefs) -> None:
-        seen = _in_steps(beliefs.seen.get(self._type, 0))
-        moved, self.seen = seen != self.seen, seen
-        policy, rows, stamps, sources, books = self.policy, self.beliefs, self._stamps, self._sources, beliefs.arms
-        horizon = policy.horizon + policy.horizon_growth * seen
-        for i in self._plain:
-            found = sources[i]
-            if found is None:
-                found = self._find(books, i)
-            own, kind, total = found
-            stamp = own.version + kind.edition + total.edition
-            if stamp != stamps[i]:
-                stamps[i] = stamp
-                self._set(i, self._plain_belief(i, own, kind, total), horizon)
-                if own.lost is not None:
-                    self.lost[i] = own.lost
-                elif self.lost:
-                    self.lost.pop(i, None)
-            elif moved:
-                self.spreads[i] = self._spread(rows[i], horizon)
+        self.seen = 0 if self._type is None else _in_steps(beliefs.seen.get(self._type, 0))
+        horizon = self.policy.horizon + self.policy.horizon_growth * self.seen
+        moved, self._horizon = horizon != self._horizon, horizon
+        if self._missing:
+            self._search(beliefs)
+        if self._own:
+            before = self._stamps
+            stamps = self._stamps = [own.version + kind.edition + total.edition for own, kind, total in self._sources]
+            changed = [i for i in self._own if stamps[i] != before[i]] if stamps != before else []
+            self._renew(changed)
+            self._respread(self._own if moved else changed)
         for i in self._cascades:
-            self._set(i, self._cascade_belief(beliefs, i), horizon)
+            self._set(i, self._cascade_belief(beliefs, i))
+        self._respread(self._cascades)
 
-    def _find(self, books: dict[str, ArmBook], i: int) -> tuple[Tally, Tally, Tally]:
-        """The arm's sums for this key, its task type (if the key is narrower) and everything, kept once all exist."""
-        book = books.get(self._all[i].name)
+    def _search(self, beliefs: Beliefs) -> None:
+        """Look for the sums of those that had none; who still has none is as the wider board says."""
+        books, wider, task_type, still = beliefs.arms, self._wider, self._type, []
+        for i in self._missing:
+            arm = self._all[i]
+            book = books.get(arm.name)
+            if wider is not None and not arm.steps and (book is None or task_type not in book.types):
+                still.append(i)
+                continue
+            source, whole = self._find(book)
+            if not whole:
+                still.append(i)
+            elif wider is not None and not arm.steps:
+                self._own.append(i)
+            if whole or wider is None or arm.steps:
+                self._sources[i] = source
+        self._missing = still
+        if wider is not None and still:
+            wider.refresh(beliefs)
+            self._borrow(wider)
+
+    def _find(self, book: ArmBook | None) -> tuple[Source, bool]:
+        """An arm's sums for this key, its task type (if the key is narrower) and everything, and whether all exist."""
         if book is None:
-            return _NOWHERE
+            return _NOWHERE, False
+        if self._type is None:
+            return (_NOTHING, _NOTHING, book.total), True
         kind = book.types.get(self._type)
         if kind is None:
-            return _NOTHING, _NOTHING, book.total
-        if self._repo is None:
-            found = (kind.tally, _NOTHING, book.total)
-        elif self._repo in kind.repos:
-            found = (kind.repos[self._repo], kind.tally, book.total)
-        else:
-            return _NOTHING, kind.tally, book.total
-        self._sources[i] = found
-        return found
+            return (_NOTHING, _NOTHING, book.total), False
+        if self._repo is None and not self._elsewhere:
+            return (kind.tally, _NOTHING, book.total), True
+        own = None if self._repo is None else kind.repos.get(self._repo)
+        return (own or _NOTHING, kind.tally, book.total), own is not None or self._elsewhere
 
-    def _pooled(self, own: Tally, kind: Tally, total: Tally) -> Sums:
-        if total is _NOTHING:
-            return own
-        everything = (total.published, self.policy.borrow_type_runs)
-        if kind is _NOTHING:
-            return pooled(own, (everything,))
-        return pooled(own, ((kind.published, self.policy.borrow_repo_runs), everything))
+    def _borrow(self, wider: "Board") -> None:
+        missing, alike = self._missing, wider._horizon == self._horizon
+        if alike and len(missing) == len(self._all):
+            self.beliefs, self.utilities, self.spreads = (
+                wider.beliefs.copy(), wider.utilities.copy(), wider.spreads.copy(),
+            )  # fmt: skip
+            return
+        for i in missing:
+            self.beliefs[i], self.utilities[i], self.spreads[i] = wider.beliefs[i], wider.utilities[i], wider.spreads[i]
+        if not alike:
+            self._respread(missing)
 
-    def _plain_belief(self, i: int, own: Tally, kind: Tally, total: Tally) -> Belief:
-        arm, policy = self._all[i], self.policy
-        prior = arm.prior + policy.hope * (1.0 - arm.prior)
-        priced, cost = policy.price_runs, arm.cost_usd or policy.price_guess * self._value
-        if total is _NOTHING:
-            return Belief(prior, policy.prior_runs, cost, priced, arm.time_s)
-        seen, clocked = self._pooled(own, kind, total), policy.price_runs if arm.time_s > 0.0 else 0.0
-        runs, paid, timed = seen.runs + policy.prior_runs, seen.paid + priced, seen.timed + clocked
-        return Belief(
-            (seen.wins + policy.prior_runs * prior) / runs,
-            runs,
-            (seen.cost + priced * cost) / paid,
-            paid,
-            (seen.time + clocked * arm.time_s) / timed if timed else 0.0,
+    def _renew(self, rows: Sequence[int]) -> None:
+        """Rows of arms that are no cascades, from their sums."""
+        policy, sources, beliefs, utilities, priors = (
+            self.policy, self._sources, self.beliefs, self.utilities, self._priors,
+        )  # fmt: skip
+        assumed, priced, by_type, by_repo = (
+            policy.prior_runs, policy.price_runs, policy.borrow_type_runs, policy.borrow_repo_runs,
+        )  # fmt: skip
+        value, time_value, lost = self._value, self._time_value, self.lost
+        for i in rows:
+            own, kind, total = sources[i]
+            prior = priors[i]
+            if total is _NOTHING:
+                row = prior.row
+                utilities[i] = value * row.success - row.cost - time_value * row.time
+            else:
+                runs, wins, paid, cost, timed, time = (
+                    pooled(own, total.published, by_type)
+                    if kind is _NOTHING
+                    else pooled(own, kind.published, by_repo, total.published, by_type)
+                )
+                runs += assumed
+                paid += priced
+                timed += prior.timed
+                success = (wins + prior.wins) / runs
+                cost = (cost + prior.cost) / paid
+                time = (time + prior.time) / timed if timed else 0.0
+                row = Belief(success, runs, cost, paid, time)
+                utilities[i] = value * success - cost - time_value * time
+            beliefs[i] = row
+            if own.lost is not None:
+                lost[i] = own.lost
+            elif lost:
+                lost.pop(i, None)
+
+    def _respread(self, rows: Sequence[int]) -> None:
+        """What not knowing better is worth: the standard error of the utility, times what the horizon makes of a look.
+
+        optimism * sqrt(variance * log2(1 + horizon / runs)): the shape of the Gittins index of a Bernoulli arm.
+        """
+        value, optimism, price_doubt, horizon = (
+            self._value,
+            self.policy.optimism,
+            self.policy.price_doubt,
+            self._horizon,
         )
+        beliefs, spreads = self.beliefs, self.spreads
+        for i in rows:
+            row = beliefs[i]
+            likely, runs, doubt = row.success, row.runs, price_doubt * row.cost
+            likely = 0.01 if likely < 0.01 else 0.99 if likely > 0.99 else likely
+            spread = value * value * likely * (1.0 - likely) / runs + doubt * doubt / (row.paid + 0.5)
+            mantissa, exponent = frexp(1.0 + horizon / runs)
+            # log2, linear between powers of two: exact on every machine.
+            spreads[i] = optimism * sqrt(spread * (mantissa + mantissa + exponent - 2.0))
 
     def _cascade_belief(self, beliefs: Beliefs, i: int) -> Belief:
         """The composed estimate plays the part of the prior; what the cascade itself did corrects it."""
@@ -174,34 +272,25 @@ class Board:
         ]
         verifiers = [beliefs.verifier(step.verifier) if step.verifier is not None else None for step in arm.steps]
         model = compose(parts, verifiers, [beliefs.kept(step.arm) for step in arm.steps])
-        seen = self._pooled(*(self._sources[i] or self._find(beliefs.arms, i)))
+        own, kind, total = self._sources[i]
+        runs, wins, paid, cost, timed, time = (
+            pooled(own, total.published, policy.borrow_type_runs)
+            if kind is _NOTHING
+            else pooled(own, kind.published, policy.borrow_repo_runs, total.published, policy.borrow_type_runs)
+        )
         borrowed = model.runs * policy.borrow_steps_runs / (model.runs + policy.borrow_steps_runs)
         assumed, priced = policy.prior_runs + borrowed, policy.price_runs + borrowed
-        runs, paid, timed = seen.runs + assumed, seen.paid + priced, seen.timed + priced
         return Belief(
-            (seen.wins + assumed * model.success) / runs,
-            runs,
-            (seen.cost + priced * model.cost) / paid,
-            paid,
-            (seen.time + priced * model.time) / timed,
+            (wins + assumed * model.success) / (runs + assumed),
+            runs + assumed,
+            (cost + priced * model.cost) / (paid + priced),
+            paid + priced,
+            (time + priced * model.time) / (timed + priced),
         )
 
-    def _set(self, i: int, row: Belief, horizon: float) -> None:
+    def _set(self, i: int, row: Belief) -> None:
         self.beliefs[i] = row
         self.utilities[i] = self._value * row.success - row.cost - self._time_value * row.time
-        self.spreads[i] = self._spread(row, horizon)
-
-    def _spread(self, row: Belief, horizon: float) -> float:
-        """What not knowing better is worth: the standard error of the utility, times what the horizon makes of a look.
-
-        optimism * sqrt(variance * log2(1 + horizon / runs)): the shape of the Gittins index of a Bernoulli arm.
-        """
-        likely, runs, doubt = row.success, row.runs, self._doubt * row.cost
-        likely = 0.01 if likely < 0.01 else 0.99 if likely > 0.99 else likely
-        spread = self._value * self._value * likely * (1.0 - likely) / runs + doubt * doubt / (row.paid + 0.5)
-        mantissa, exponent = frexp(1.0 + horizon / runs)
-        # log2, linear between powers of two: exact on every machine.
-        return self._optimism * sqrt(spread * (mantissa + mantissa + exponent - 2.0))
 
 
 def _in_steps(seen: int) -> int:

@@ -7,7 +7,8 @@ policy and bits give the same arm on every machine (only + - * / and square root
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, repeat
+from operator import add, mul
 
 import msgspec
 
@@ -60,8 +61,15 @@ def compile_table(
     in_tool_loop: bool = False,
     adjustments: Sequence[float] = (),
 ) -> Table:
-    """Bring the board up to date and lay its candidates out on the line of slots; adjustments are dollars an arm."""
+    """Bring the board up to date, and lay its candidates out."""
     board.refresh(beliefs)
+    return lay_out(board, incumbent, in_tool_loop, adjustments)
+
+
+def lay_out(
+    board: Board, incumbent: str | None = None, in_tool_loop: bool = False, adjustments: Sequence[float] = ()
+) -> Table:
+    """The candidates of a board that is up to date on the line of slots; adjustments are dollars an arm."""
     count = len(board.names)
     utilities = tuple(board.utilities[:count])
     if any(adjustments):
@@ -82,12 +90,15 @@ def compile_table(
         _spread_thin(board, utilities, widths, calm)
         if board.lost:
             _ask_lost(board, utilities, widths, calm, guarded=held is not None)
-    arms = tuple(i for i, width in enumerate(widths) if width)
+    arms = tuple(range(count)) if all(widths) else tuple([i for i, width in enumerate(widths) if width])
+    drawn = widths if len(arms) == count else [widths[i] for i in arms]
+    # Most arms have the floor and nothing else.
+    shares = {width: width / SLOTS for width in {*drawn}}
     return Table(
         board.names,
         arms,
-        tuple(accumulate([widths[i] for i in arms])),
-        tuple([widths[i] / SLOTS for i in arms]),
+        tuple(accumulate(drawn)),
+        tuple([shares[width] for width in drawn]),
         tuple(board.beliefs[:count]),
         utilities,
         spreads,
@@ -98,8 +109,11 @@ def compile_table(
 def _best_known(board: Board, utilities: Sequence[float]) -> int:
     """The highest estimate; an arm that has never run counts only where none has."""
     prior = board.policy.prior_runs
+    best = utilities.index(max(utilities))
+    if board.beliefs[best].runs > prior:
+        return best
     known = [i for i in range(len(utilities)) if board.beliefs[i].runs > prior]
-    return max(known or range(len(utilities)), key=utilities.__getitem__)
+    return max(known, key=utilities.__getitem__) if known else best
 
 
 def _unless_clearly_better(board: Board, utilities: Sequence[float], held: int) -> int:
@@ -129,12 +143,15 @@ def _widths(
     step = 2.0 * (1.0 - policy.least_level) / policy.levels
     ladder = [policy.least_level + step * (level + 0.5) for level in range(policy.levels)]
     # Whoever loses at the highest level to what another reaches at the lowest can win at none.
-    bar = max([u + ladder[0] * s for u, s in zip(utilities, spreads, strict=True)])
-    able = [i for i, u in enumerate(utilities) if u + ladder[-1] * spreads[i] >= bar]
+    bar = max(map(add, utilities, map(mul, spreads, repeat(ladder[0]))))
+    highest = map(add, utilities, map(mul, spreads, repeat(ladder[-1])))
+    able = [i for i, score in enumerate(highest) if score >= bar]
     for level in ladder:
         scores = [utilities[i] + level * spreads[i] for i in able]
         top = max(scores)
-        winners = [i for i, score in zip(able, scores, strict=True) if score == top]
+        winners = [able[scores.index(top)]]
+        if scores.count(top) > 1:
+            winners = [i for i, score in zip(able, scores, strict=True) if score == top]
         part = share // len(winners)
         for i in winners:
             widths[i] += part

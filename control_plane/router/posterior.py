@@ -8,6 +8,9 @@ import msgspec
 
 from .lost import REMEMBERED, Lost
 
+# Runs, wins, paid, cost, timed, time: as in `Sums`.
+Pooled = tuple[float, float, float, float, float, float]
+
 MEMORY = 2048.0  # runs; a sum that reaches it is halved, so that old runs fade
 PRICE_MEMORY = 512.0  # costs and times vary less than outcomes and change more often
 CARRY_RUNS = 20.0  # expected wins that the share of all arms is worth to one arm
@@ -227,26 +230,45 @@ def learn(
         narrow.add(success, cost, time, weight, seen)
 
 
-def pooled(own: Sums, wider: tuple[tuple[Sums, float], ...]) -> Sums:
-    """`own` in full, plus from each wider sum what lies outside the narrower one, worth at most `cap` runs."""
+def pooled(own: Sums, wide: Sums, cap: float, widest: Sums | None = None, most: float = 0.0) -> Pooled:
+    """`own` in full, plus from each wider sum what lies outside the narrower one, worth at most `cap` (`most`) runs.
+
+    Tallies fade at different times, so a difference may leave its bounds. Written out, for every choice asks it of
+    every arm.
+    """
     runs, wins, paid, cost, timed, time = own.runs, own.wins, own.paid, own.cost, own.timed, own.time
-    inner = own
-    for wide, cap in wider:
-        extra = wide.runs - inner.runs
-        if extra > 0.0:
-            scale, hits = cap / (extra + cap), wide.wins - inner.wins
-            runs += scale * extra
-            # Tallies fade at different times, so a difference may leave its bounds.
-            wins += scale * (0.0 if hits < 0.0 else hits if hits < extra else extra)
-        extra = wide.paid - inner.paid
-        if extra > 0.0:
-            scale, sum_ = cap / (extra + cap), wide.cost - inner.cost
-            paid += scale * extra
-            cost += scale * sum_ if sum_ > 0.0 else 0.0
-        extra = wide.timed - inner.timed
-        if extra > 0.0:
-            scale, sum_ = cap / (extra + cap), wide.time - inner.time
-            timed += scale * extra
-            time += scale * sum_ if sum_ > 0.0 else 0.0
-        inner = wide
-    return Sums(runs, wins, paid, cost, timed, time)
+    wide_runs, wide_wins, wide_paid, wide_cost, wide_timed, wide_time = (
+        wide.runs, wide.wins, wide.paid, wide.cost, wide.timed, wide.time,
+    )  # fmt: skip
+    extra, hits, bill, clock = wide_runs - runs, wide_wins - wins, wide_cost - cost, wide_time - time
+    calls, rest = wide_paid - paid, wide_timed - timed
+    if extra > 0.0:
+        scale = cap / (extra + cap)
+        runs += scale * extra
+        wins += scale * (0.0 if hits < 0.0 else hits if hits < extra else extra)
+    if calls > 0.0:
+        scale = cap / (calls + cap)
+        paid += scale * calls
+        cost += scale * bill if bill > 0.0 else 0.0
+    if rest > 0.0:
+        scale = cap / (rest + cap)
+        timed += scale * rest
+        time += scale * clock if clock > 0.0 else 0.0
+    if widest is None:
+        return runs, wins, paid, cost, timed, time
+    extra, hits = widest.runs - wide_runs, widest.wins - wide_wins
+    if extra > 0.0:
+        scale = most / (extra + most)
+        runs += scale * extra
+        wins += scale * (0.0 if hits < 0.0 else hits if hits < extra else extra)
+    calls, bill = widest.paid - wide_paid, widest.cost - wide_cost
+    if calls > 0.0:
+        scale = most / (calls + most)
+        paid += scale * calls
+        cost += scale * bill if bill > 0.0 else 0.0
+    rest, clock = widest.timed - wide_timed, widest.time - wide_time
+    if rest > 0.0:
+        scale = most / (rest + most)
+        timed += scale * rest
+        time += scale * clock if clock > 0.0 else 0.0
+    return runs, wins, paid, cost, timed, time

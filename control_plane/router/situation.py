@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from .board import Belief, Board, Candidate
+from .board import Belief, Board, Candidate, ChoicePolicy
 from .cascade import Step
 from .ejection import cooled, ejected, last_resort, probes, unanswered
 from .lessons import NOBODY, Lesson, Teacher
@@ -21,6 +21,8 @@ TYPICAL_IN, TYPICAL_OUT = 20_000, 2_000
 TTL = 10.0
 # Calls that run for less than this are not looked at before they end.
 SLOW_S = 2.0
+# Catalogues with their policies whose boards are kept side by side.
+CATALOGUES = 4
 
 
 class Request(NamedTuple):
@@ -74,15 +76,54 @@ class Boards:
     """Boards that were used before: only the rows whose results changed are worked out again."""
 
     def __init__(self, most: int = 4096) -> None:
-        self._kept = Recent[tuple[object, ...], Board](most)
+        self._most = most
+        self._catalogues: list[tuple[Arms, ChoicePolicy, Recent[tuple[object, ...], Board]]] = []
+        self._names: tuple[tuple[Arm, ...], tuple[str, ...]] = ((), ())
 
-    def board(self, arms: tuple[Arm, ...], policy: Policy, request: Request) -> Board:
-        key = (tuple([arm.name for arm in arms]), request.task_type, request.repo, request.size)
-        board = self._kept.get(key)
+    def board(self, allowed: tuple[Arm, ...], arms: Arms, policy: ChoicePolicy, request: Request) -> Board:
+        kept, names = self._of(arms, policy), self._named(allowed)
+        key = (names, request.task_type, request.repo, request.size)
+        board = kept.get(key)
         if board is None:
-            board = Board([_candidate(arm, request) for arm in arms], policy, request.task_type, request.repo)
-            self._kept.put(key, board)
+            board = self._made(kept, names, allowed, policy, request)
+            kept.put(key, board)
         return board
+
+    def _made(
+        self,
+        kept: Recent[tuple[object, ...], Board],
+        names: tuple[str, ...],
+        allowed: tuple[Arm, ...],
+        policy: ChoicePolicy,
+        request: Request,
+    ) -> Board:
+        anywhere = kept.get((names, request.size))
+        if anywhere is None:
+            anywhere = Board([_candidate(arm, request) for arm in allowed], policy)
+            kept.put((names, request.size), anywhere)
+        if request.repo is None:
+            return anywhere.narrower(request.task_type)
+        elsewhere = kept.get((names, request.task_type, request.size))
+        if elsewhere is None:
+            elsewhere = anywhere.narrower(request.task_type, elsewhere=True)
+            kept.put((names, request.task_type, request.size), elsewhere)
+        return elsewhere.narrower(request.task_type, request.repo)
+
+    def _of(self, arms: Arms, policy: ChoicePolicy) -> Recent[tuple[object, ...], Board]:
+        """A name may stand for another arm in another catalogue."""
+        for catalogue in self._catalogues:
+            if catalogue[0] is arms and catalogue[1] is policy:
+                return catalogue[2]
+        kept = Recent[tuple[object, ...], Board](self._most)
+        self._catalogues = [(arms, policy, kept), *self._catalogues[: CATALOGUES - 1]]
+        return kept
+
+    def _named(self, allowed: tuple[Arm, ...]) -> tuple[str, ...]:
+        before, names = self._names
+        if allowed is not before:
+            names = tuple([arm.name for arm in allowed])
+            self._names = (allowed, names)
+        return names
 
 
 def look(
@@ -106,15 +147,17 @@ def look(
             probe = None
         providers = {arm.name: arm.provider for arm in arms.all if not arm.steps}
         unheard = unanswered(state.breakers, providers, now, policy.breaker)
-    penalties = _penalties(state, now) if policy.tail_slo and _limits_fit(state) else {}
+    penalties = _penalties(state, now) if policy.tail_slo else {}
+    if penalties and not _limits_fit(state):
+        penalties = {}
     if penalties and request.in_tool_loop:
         allowed = _steady(state, allowed, penalties, request, now, filtered)
-    board = boards.board(allowed or spared, policy, request)
+    board = boards.board(allowed or spared, arms, policy, request)
     board.refresh(state.beliefs)
     affordable = _affordable(board, allowed, request, filtered)
     if len(affordable) < len(allowed):
         allowed = affordable
-        board = boards.board(allowed, policy, request)
+        board = boards.board(allowed, arms, policy, request)
         board.refresh(state.beliefs)
     chosen = allowed or spared
     count = len(chosen)
@@ -179,9 +222,18 @@ def _adjustments(
     request: Request,
     policy: Policy,
 ) -> tuple[Adjustment, ...]:
-    if not penalties and not lessons and not unheard and not request.strengths:
+    if request.strengths:
+        return tuple([_adjustment(penalties, lessons, unheard, arm, request, policy) for arm in chosen])
+    if not penalties and not lessons and not unheard:
         return (NOTHING_TO_ADD,) * len(chosen)
-    return tuple([_adjustment(penalties, lessons, unheard, arm, request, policy) for arm in chosen])
+    return tuple(
+        [
+            _adjustment(penalties, lessons, unheard, arm, request, policy)
+            if arm.steps or arm.name in penalties or arm.name in lessons or arm.name in unheard
+            else NOTHING_TO_ADD
+            for arm in chosen
+        ]
+    )
 
 
 def _adjustment(
@@ -204,8 +256,6 @@ def _adjustment(
 
 def _limits_fit(state: RouterState) -> bool:
     """Where most calls of most arms take longer than the limit, the work is long, and no arm is slow."""
-    if not state.penalties and not any(running.started for running in state.running.values()):
-        return True
     long = sum(2 * tail.above > tail.calls for tail in state.tails.values())
     return 2 * long <= len(state.tails)
 

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import repeat
+from operator import sub, truediv
 
 import msgspec
 
 from .board import variance
-from .choice import SLOTS, compile_table
-from .situation import Situation
+from .choice import SLOTS, lay_out
+from .situation import NOTHING_TO_ADD, Situation
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -42,11 +44,12 @@ def project_start(situation: Situation) -> Choice | None:
     request, beliefs = situation.request, situation.state.beliefs
     if request.repo is None or not situation.allowed or request.incumbent is not None:
         return None
-    kinds = [book.types.get(request.task_type) for book in beliefs.arms.values()]
-    if any(kind is not None and request.repo in kind.repos for kind in kinds):
-        return None
     if beliefs.seen.get(request.task_type, 0) < 10 * len(situation.allowed):
         return None
+    for book in beliefs.arms.values():
+        kind = book.types.get(request.task_type)
+        if kind is not None and request.repo in kind.repos:
+            return None
     return _surest(situation, "nothing was seen in this repo yet; the surest elsewhere")
 
 
@@ -65,15 +68,13 @@ def learned(situation: Situation) -> Choice | None:
     if not situation.allowed:
         return None
     request = situation.request
-    table = compile_table(
-        situation.board,
-        situation.state.beliefs,
-        request.incumbent,
-        request.in_tool_loop,
-        [sum(parts) for parts in situation.adjustments],
-    )
+    parts = situation.adjustments
+    extra = () if parts.count(NOTHING_TO_ADD) == len(parts) else [sum(part) for part in parts]
+    # The board was brought up to date with the situation.
+    table = lay_out(situation.board, request.incumbent, request.in_tool_loop, extra)
     names = situation.board.names
-    return Choice(tuple([names[i] for i in table.arms]), table.edges, table.chances, "")
+    chosen = names if len(table.arms) == len(names) else tuple([names[i] for i in table.arms])
+    return Choice(chosen, table.edges, table.chances, "")
 
 
 def fallback_layer(situation: Situation) -> Choice | None:
@@ -107,17 +108,26 @@ STRATEGIES: tuple[Strategy, ...] = (
 
 def sensible(choice: Choice, situation: Situation) -> bool:
     """Whether an answer can be followed at all: arms that the caller would take, and chances that are the true ones."""
-    request, known = situation.request, situation.arms.by_name
-    widths = [edge - before for before, edge in zip((0, *choice.edges), choice.edges, strict=False)]
+    arms, edges = choice.arms, choice.edges
+    widths = [*map(sub, edges, (0, *edges))]
     return (
-        bool(choice.arms)
-        and len(set(choice.arms)) == len(choice.arms) == len(choice.edges) == len(choice.chances)
-        and choice.edges[-1] == SLOTS
-        and all(type(width) is int and width > 0 for width in widths)
-        and all(chance == width / SLOTS for width, chance in zip(widths, choice.chances, strict=True))
-        and all(name in known for name in choice.arms)
-        and (request.candidates is None or request.override is not None or set(choice.arms) <= {*request.candidates})
+        bool(arms)
+        and len(arms) == len(edges) == len(choice.chances)
+        and edges[-1] == SLOTS
+        and {*map(type, widths)} == {int}
+        and min(widths) > 0
+        and [*map(truediv, widths, repeat(SLOTS))] == [*choice.chances]
+        and (arms is situation.board.names or _acceptable(arms, situation))
         and isinstance(choice.why, str)
+    )
+
+
+def _acceptable(arms: tuple[str, ...], situation: Situation) -> bool:
+    request, known = situation.request, situation.arms.by_name
+    return (
+        len({*arms}) == len(arms)
+        and all(name in known for name in arms)
+        and (request.candidates is None or request.override is not None or {*arms} <= {*request.candidates})
     )
 
 

@@ -13,6 +13,9 @@ from control_plane.router.board import Board, Candidate, ChoicePolicy
 from control_plane.router.cascade import Step, StepBelief, StepResult, compose, hidden_success, learn_cascade
 from control_plane.router.choice import SLOTS, compile_table, mix_bits, pick, serves
 from control_plane.router.posterior import MEMORY, Beliefs, VerifierBook, learn
+from control_plane.router.situation import Boards, Request, look
+from control_plane.router.state import RouterState
+from control_plane.router.terms import Arm, Arms, Policy
 
 ARMS = [Candidate("cheap"), Candidate("middle"), Candidate("strong")]
 POLICY = ChoicePolicy()
@@ -62,6 +65,31 @@ def test_the_chances_fill_the_line_exactly_and_a_kept_board_compiles_what_a_fres
     assert compile_table(kept, beliefs, incumbent, loop) == compile_table(
         board(repo="acme/api"), beliefs, incumbent, loop
     )
+
+
+@given(results, st.sampled_from([None, "acme/api", "acme/web"]))
+@settings(max_examples=60, deadline=None)
+def test_a_board_that_leans_on_a_wider_one_compiles_what_a_fresh_one_does(seen, repo):
+    steps = (Step("cheap", "tests"), Step("strong"))
+    for arms in (ARMS, [*ARMS, Candidate("both", steps=steps)]):
+        beliefs, anywhere = Beliefs(), Board(arms, POLICY)
+        narrow = anywhere if repo is None else anywhere.narrower("code.fix", elsewhere=True)
+        kept = narrow.narrower("code.fix", repo)
+        for arm, task_type, where, success, cost, time in seen:
+            assert compile_table(kept, beliefs) == compile_table(board(arms, repo=repo), beliefs)
+            learn(beliefs, arm, task_type, where, success, cost, time)
+        for task_type in ("code.fix", "unseen"):
+            fresh, unseen = board(arms, task_type=task_type, repo=repo), narrow.narrower(task_type, repo)
+            shown = kept if task_type == "code.fix" else unseen
+            if repo is None or task_type == "code.fix":
+                assert compile_table(shown, beliefs) == compile_table(fresh, beliefs)
+        assert kept.lost == board_lost(arms, repo, beliefs)
+
+
+def board_lost(arms, repo, beliefs):
+    fresh = board(arms, repo=repo)
+    fresh.refresh(beliefs)
+    return fresh.lost
 
 
 def test_a_restored_snapshot_decides_as_the_original():
@@ -453,3 +481,11 @@ def test_an_arm_that_nobody_has_tried_is_not_held_back_for_one_that_is_known_to_
         learn(beliefs, "bad", "t", None, float(n % 5 == 0))
     board = Board([Candidate("bad"), Candidate("new", prior=0.9)], ChoicePolicy(), "t")
     assert compile_table(board, beliefs).chance(1) > 0.9
+
+
+def test_boards_do_not_mix_catalogues_that_use_the_same_names():
+    kept, request = Boards(), Request("code.fix", None, None, False, False, None, None, (), (), None, None, None)
+    for prior in (0.2, 0.9, 0.2):
+        arms = Arms([Arm("cheap", prior=prior), Arm("strong")])
+        seen = look(RouterState(), request, arms, Policy(hope=0.0), 0.0, kept)
+        assert seen.beliefs[0].success == prior
