@@ -24,11 +24,13 @@ _ENDS = (signal.SIGINT, signal.SIGTERM)
 
 
 def serve(call: Call) -> None:
-    """Until stdin ends, or SIGINT or SIGTERM comes; nothing but the protocol goes to stdout."""
+    """Until stdin ends, nobody reads stdout, or SIGINT or SIGTERM comes; only the protocol goes to stdout."""
     before = {number: signal.getsignal(number) for number in _ENDS}
     try:
         with _taken_stdin() as wire:
             anyio.run(_serve, build(lambda _: _named(call), call.plane.version), wire)
+    except* BrokenPipeError:
+        pass  # the client is gone, and with it the work
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

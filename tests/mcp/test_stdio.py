@@ -108,3 +108,16 @@ def test_what_was_asked_before_the_end_of_stdin_is_answered_and_stdout_holds_onl
     assert answers[2]["structuredContent"]["decisions"] == 0
     assert [(fact.path, fact.code) for fact in facts_of(home, "access.refused")] == [("mcp:advise", "access.forbidden")]
     assert facts_of(home, "router.advice-given") == []
+
+
+def test_a_client_that_is_gone_is_no_defect(home: Path) -> None:
+    pipes = Pipes(home)
+    pipes.say(HELLO, READY)
+    assert pipes.hear()["id"] == 0
+    pipes.stdout.close()
+    pipes.say(calling(1, "advise", type="code.fix"))
+    code = pipes.process.wait(60)
+    pipes.stdin.close()
+    assert pipes.process.stderr is not None
+    with pipes.process.stderr as errors:
+        assert (code, errors.read()) == (0, "")
