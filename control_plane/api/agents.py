@@ -2,12 +2,14 @@
 
 import contextlib
 import ipaddress
+import logging
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
+import structlog
 from anyio.abc import TaskGroup
 from litestar import Litestar, asgi
 from litestar.config.app import AppConfig
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from ..mcp.http import Transport
 
 PATH: Final = "/mcp"
+LOGGERS: Final = ("mcp", "control_plane.mcp")
 
 
 class AgentsDoor(InitPluginProtocol):
@@ -74,7 +77,17 @@ def _load(plane: ControlPlane, largest_body: int) -> "Transport":
         from ..mcp.http import Transport  # noqa: PLC0415 - a server that no agent asks needs none of it
     except ImportError as fault:
         raise MissingExtra(f"MCP needs {fault.name}", cure="pip install '.[mcp]'") from None
+    for name in LOGGERS:
+        logging.getLogger(name).handlers[:] = [Structured(logging.WARNING)]
     return Transport(plane, largest_body)
+
+
+class Structured(logging.Handler):
+    """What is said through Python's own logging comes out as one line of the server's log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log = structlog.get_logger("control_plane.api")
+        log.log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
 
 
 def _check_origin(origin: str) -> None:

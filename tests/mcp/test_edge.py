@@ -1,5 +1,6 @@
 """Tools that others add, defects, and what is loaded when."""
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,11 @@ from typing import Annotated
 import pytest
 from mcp import Client
 from msgspec import Meta, Struct
+from structlog.testing import capture_logs
 
 from control_plane import Arm, ControlPlane
 from control_plane.access.tokens import Caller
+from control_plane.api.agents import Structured
 from control_plane.errors import Conflict
 from control_plane.mcp.server import build
 from control_plane.mcp.tooling import Call, Tool
@@ -101,3 +104,17 @@ def test_without_the_package_the_command_says_what_to_install(tmp_path: Path) ->
     assert (ran.returncode, ran.stdout) == (2, "")
     assert '"extra.missing"' in ran.stderr.replace(" ", "").replace('"code":', "")
     assert ".[mcp]" in ran.stderr
+
+
+def test_a_defect_behind_mcp_is_one_line_of_the_servers_log() -> None:
+    logger = logging.getLogger("tests.mcp.apart")
+    logger.handlers[:], logger.propagate = [Structured(logging.WARNING)], False
+    with capture_logs() as lines:
+        try:
+            raise ZeroDivisionError("nought")
+        except ZeroDivisionError as fault:
+            logger.error("unexpected in %s", "greet", exc_info=fault)
+        logger.info("not worth a line")
+    (line,) = lines
+    assert (line["event"], line["log_level"], line["logger"]) == ("unexpected in greet", "error", logger.name)
+    assert line["exc_info"][0] is ZeroDivisionError
