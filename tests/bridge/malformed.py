@@ -12,7 +12,8 @@ from control_plane.bridge.requests import REQUESTS
 WRONG = (True, 3.5, -1, 10**40, [], [1], {"a": 1}, [[]], {"": None}, "", " ", "\u0000", "x" * 200_000, "é" * 5)
 NO_JSON = (
     b"", b"{", b"}", b"[]", b"null", b"1", b'"x"', b"{}x", b"\xff\xfe", b'{"thread_id": NaN}', b"[" * 100_000,
-    b"\x00" * 50,    b'{"thread_id": "' + b"\xc3\x28" + b'"}', b'{"thread_id"', b"true", b'{"thread_id": "\\ud800"}', b"{'a': 1}",
+    b"\x00" * 50,
+    b'{"thread_id": "' + b"\xc3\x28" + b'"}', b'{"thread_id"', b"true", b'{"thread_id": "\\ud800"}', b"{'a': 1}",
 )  # fmt: skip
 
 

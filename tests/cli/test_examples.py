@@ -72,11 +72,22 @@ BEFORE = {
 }
 
 
+def thread(run: Run, *, closed: bool = False) -> str:
+    """A thread of the bridge with two participants."""
+    asked = {"workspace_id": "w", "title": "t", "type": "workflow", "participants": ["exec", "reviewer"]}
+    made: str = json.loads(run("bridge", "call", "create_thread", json.dumps(asked), "--json").out)["thread_id"]
+    if closed:
+        run("bridge", "override-close-thread", "--thread-id", made, "--reason", "human_override: done")
+    return made
+
+
 @pytest.mark.parametrize(("name", "example"), EXAMPLES, ids=[example for _, example in EXAMPLES])
 def test_the_example_works(name: str, example: str, desk: Path, run: Run) -> None:
     if "$DECISION" in example:
         advised = run("advise", "--task-type", "code.fix", "--json")
         example = example.replace("$DECISION", json.loads(advised.out)["decision_id"])
+    if "$THREAD" in example or "$CLOSED" in example:
+        example = example.replace("$THREAD", thread(run)).replace("$CLOSED", thread(run, closed=True))
     for line in (*BEFORE.get(name, "").splitlines(), example):
         program, *words = shlex.split(line)
         assert program == "control-plane"

@@ -28,8 +28,14 @@ def start(command: Sequence[str], folder: Path | None, log: Path, environment: M
             env={**os.environ, **environment},
         )  # fmt: skip
     _CHILDREN.append(process)
-    _CHILDREN[:] = [child for child in _CHILDREN if child.poll() is None]
+    running()
     return process.pid
+
+
+def running() -> int:
+    """How many of those that we started go on; what ended is buried."""
+    _CHILDREN[:] = [child for child in _CHILDREN if child.poll() is None]
+    return len(_CHILDREN)
 
 
 _CHILDREN: list["subprocess.Popen[bytes]"] = []

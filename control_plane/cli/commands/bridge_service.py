@@ -1,0 +1,228 @@
+"""`bridge token`, `call`, `audit`, `review` and `supervise`: what keeps the bridge going, and what looks back."""
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..command import argument, command
+from ..printing import Output, pairs, table
+from .bridge import operator
+
+if TYPE_CHECKING:
+    from ...bridge.supervising import Supervisor
+    from ...plane import ControlPlane
+
+_ROLES = ("participant", "coordinator", "auditor")
+_ACTOR = argument("--actor", metavar="NAME", help="who says so (default: the user)")
+_SCALE = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+
+@command(
+    "bridge token",
+    "a token of this home's own issuer, for an agent; the server lets it in",
+    "control-plane bridge token --agent-id reviewer --role participant --workspace-id acme --session-id s1",
+    arguments=(
+        argument("--agent-id", required=True, metavar="NAME", help="the agent"),
+        argument("--role", required=True, choices=_ROLES, help="what it may do"),
+        argument("--workspace-id", required=True, metavar="NAME", help="where"),
+        argument("--session-id", required=True, metavar="ID", help="its session"),
+        argument("--ttl", default="1h", metavar="TIME", help="how long it lives, as 90m, 12h or 7d (default: 1h)"),
+    ),
+)
+def token(arguments: argparse.Namespace, out: Output) -> int:
+    from ...clock import Clock
+    from ...errors import MissingExtra
+
+    try:
+        from ...access.issuing import issue
+    except ImportError as fault:
+        raise MissingExtra(f"tokens need {fault.name}", cure="pip install '.[serve]'") from None
+    from ..planes import deciding
+
+    with deciding(arguments, out) as plane:
+        made, claims = issue(
+            plane.token_file.parent, agent=arguments.agent_id, role=arguments.role, workspace=arguments.workspace_id,
+            session=arguments.session_id, now=Clock().now(), ttl=seconds(arguments.ttl),
+        )  # fmt: skip
+    out.answer({"token": made, "claims": claims}, [made])
+    return 0
+
+
+@command(
+    "bridge call",
+    "one of the nine methods, as an operator",
+    """control-plane bridge call create_thread '{"workspace_id": "acme", "title": "A review", "type": "workflow", "participants": ["exec"]}'""",  # noqa: E501 - one line, to be copied
+    arguments=(
+        argument("method", metavar="METHOD", help="as create_thread or read_messages"),
+        argument("request", metavar="JSON", help="the request, or - for stdin"),
+        _ACTOR,
+    ),
+)
+def call(arguments: argparse.Namespace, out: Output) -> int:
+    from ..files import content_of
+    from ..planes import deciding
+
+    raw = content_of("-") if arguments.request == "-" else arguments.request.encode()
+    with deciding(arguments, out) as plane:
+        facts = plane.bridge.call(arguments.method, operator(arguments), raw)
+    out.answer(facts, pairs([(name, str(value)) for name, value in facts.items()]))
+    return 0
+
+
+@command(
+    "bridge audit",
+    "who did what on the bridge, refusals included, the newest last",
+    "control-plane bridge audit --since 7d",
+    arguments=(
+        argument("--since", default="7d", metavar="TIME", help="how far back, as 12h or 7d (default: 7d)"),
+        argument("--limit", type=int, default=200, metavar="N", help="at most so many (default: 200)"),
+    ),
+)
+def audit(arguments: argparse.Namespace, out: Output) -> int:
+    from ...bridge.auditing import audit_row
+    from ..planes import deciding
+
+    with deciding(arguments, out) as plane:
+        begin = plane.ledger.clock.now() - seconds(arguments.since)
+        rows = [row for one in _read(plane) if one.event.at >= begin and (row := audit_row(one)) is not None]
+    facts = rows[-max(0, arguments.limit) :]
+    lines = [(r["created_at"], r["actor_agent_id"], r["operation"], r["resource_id"] or "", r["result"]) for r in facts]
+    shown = table(("at", "who", "operation", "what", "result"), lines) if lines else ["nothing happened"]
+    out.answer(facts, shown)
+    return 0
+
+
+@command(
+    "bridge review",
+    "cycle times against the time before, escalations, false positives, what people said, and what to do next",
+    "control-plane bridge review --since 14d",
+    arguments=(argument("--since", default="14d", metavar="TIME", help="how far back (default: 14d)"),),
+)
+def review(arguments: argparse.Namespace, out: Output) -> int:
+    from ...bridge.looking_back import look_back
+    from ..planes import deciding
+
+    with deciding(arguments, out) as plane:
+        now = plane.ledger.clock.now()
+        facts = look_back((one.event for one in _read(plane)), now - seconds(arguments.since), now)
+    out.answer(facts, _looked_back(facts))
+    return 0
+
+
+@command(
+    "bridge supervise",
+    "wake who sleeps and has something to read, until SIGINT or SIGTERM",
+    "control-plane bridge supervise --once",
+    arguments=(
+        argument("--config", metavar="FILE", help="runtimes, drivers and limits as TOML; see docs/bridge.md"),
+        argument("--once", action="store_true", help="look once, and end"),
+    ),
+)
+def supervise(arguments: argparse.Namespace, out: Output) -> int:
+    import msgspec
+
+    from ...plane import ControlPlane
+
+    with (
+        ControlPlane.open(arguments.home, state_dir=arguments.state_dir) as plane,
+        _supervisor(plane, arguments, out) as supervisor,
+    ):
+        if arguments.once:
+            facts = msgspec.to_builtins(supervisor.tick())
+            out.answer(facts, pairs([(name, str(value)) for name, value in facts.items() if value != ""]))
+            return 1 if facts["fault"] else 0
+        out.answer({"holder": supervisor.holder, "every_s": supervisor.every}, [f"{supervisor.holder} supervises"])
+        out.flush()
+        _until_told(plane, supervisor)
+    return 0
+
+
+@contextlib.contextmanager
+def _supervisor(plane: "ControlPlane", arguments: argparse.Namespace, out: Output) -> "Iterator[Supervisor]":
+    from concurrent.futures import ThreadPoolExecutor
+
+    from ...bridge.configuring import Settings, drivers_of, read_settings
+    from ...bridge.supervising import Supervisor
+    from ..printing import to_json
+
+    settings = read_settings(Path(arguments.config)) if arguments.config else Settings()
+    plane.bridge.limits = settings.limits
+    spool = plane.token_file.parent / "bridge"
+
+    def log(event: str, **told: Any) -> None:
+        if event != "tick.idle":
+            out.say(to_json({"event": event, "at": plane.ledger.clock.now(), **told}))
+
+    with ThreadPoolExecutor(settings.limits.parallel, "bridge-wake") as pool:
+        yield Supervisor(
+            plane.bridge, drivers_of(settings, spool), runtimes=settings.runtimes, log=log,
+            pool=None if arguments.once else pool,
+        )  # fmt: skip
+
+
+def _until_told(plane: "ControlPlane", supervisor: "Supervisor") -> None:
+    import signal
+    import threading
+
+    from ...watching import Watch, supervision
+
+    told = threading.Event()
+    before = {number: signal.signal(number, lambda *_: told.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    watch = Watch(plane.ledger.clock, supervision(supervisor), coordinated=False)
+    watch.start()
+    try:
+        told.wait()
+    finally:
+        watch.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def seconds(text: str) -> float:
+    """90m, 12h, 7d, 2w, or plain seconds."""
+    from ...errors import BadInput
+
+    number, unit = (text[:-1], text[-1:]) if text[-1:] in _SCALE else (text, "")
+    try:
+        found = float(number) * _SCALE.get(unit, 1.0)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < 1e10:
+        raise BadInput(f"{text!r} is no length of time", cure="as 90m, 12h, 7d or 2w")
+    return found
+
+
+def _read(plane: "ControlPlane") -> Iterator[Any]:
+    after, chunk = 0, 4096
+    while True:
+        rows = plane.ledger.rows(after, chunk)
+        for row in rows:
+            if row[3].startswith("bridge."):
+                yield plane.ledger.decoded(row)
+        if len(rows) < chunk:
+            return
+        after = rows[-1][0]
+
+
+def _looked_back(facts: dict[str, Any]) -> list[str]:
+    rows = []
+    for name, words in (("thread_cycle_s", "thread"), ("finding_cycle_s", "finding"), ("wake_cycle_s", "wake")):
+        now, before = facts["now"][name], facts["baseline"][name]
+        rows.append(
+            (words, str(now["count"]), _span(now["p50"]), _span(now["p95"]), _span(before["p50"]), _span(before["p95"]))
+        )
+    heads = ("cycle", "count", "p50", "p95", "p50 before", "p95 before")
+    share = facts["now"]["false_positive_share"]
+    told = [
+        ("escalations", ", ".join(f"{n} {k}" for k, n in facts["now"]["escalations"].items()) or "none"),
+        ("false positives", "nobody judged" if share is None else f"{share:.0%}"),
+        ("feedback", ", ".join(f"{n} {k}" for k, n in facts["now"]["feedback"].items()) or "none"),
+        ("next", "; ".join(f"{one['what']} ({one['count']})" for one in facts["backlog"][:5]) or "nothing stands out"),
+    ]
+    return [*table(heads, rows, right=(1, 2, 3, 4, 5)), "", *pairs(told)]
+
+
+def _span(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.1f} s"
