@@ -35,6 +35,7 @@ class Matcher:
     def __init__(self, rules: RuleSet) -> None:
         self.rules = rules
         self.by_name = {rule.name: rule for rule in rules.rules}
+        self.overrides = tuple(sorted({rule.env_override for rule in rules.rules if rule.env_override}))
         numbered = list(enumerate(rules.rules))
         self._everywhere = {number for number, rule in numbered if rule.paths == ()}
         paths = [(number, glob_expression(glob)) for number, rule in numbered for glob in rule.paths or ()]

@@ -67,8 +67,9 @@ def observe(
 
 
 def overridden(matcher: Matcher, environment: Mapping[str, str]) -> tuple[str, ...]:
-    names = {rule.env_override for rule in matcher.rules.rules if rule.env_override}
-    return tuple(sorted(name for name in names if environment.get(name, "").lower() not in ("", "0", "false", "no")))
+    return tuple(
+        name for name in matcher.overrides if environment.get(name, "").lower() not in ("", "0", "false", "no")
+    )
 
 
 def brakes(environment: Mapping[str, str]) -> dict[str, Any]:
