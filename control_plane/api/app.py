@@ -47,7 +47,7 @@ def create_app(
     patience: float = PATIENCE_S,
 ) -> ASGIApp:
     """An ASGI application over an open plane; whoever opened it closes it."""
-    hub, meters, description = hub or Hub(), Meters(plane), Description()
+    hub, meters, description = Hub() if hub is None else hub, Meters(plane), Description()
     desk = bridge.Desk(plane, meters.registry)
     plane.ledger.listen(hub.on_commit)
     plane.ledger.listen(meters.on_commit)
