@@ -261,8 +261,14 @@ class TurnBook:
                 steps=ended.steps, error=ended.error, effects=ended.effects,
             )
         )  # fmt: skip
-        if turn is not None:
-            self._learn(turn, ended.model, ended.usage, ended.error, None, ended.retry_after_s)
+        if turn is None:
+            return
+        decision = turn.decision
+        if decision is not None and ended.model != turn.used:
+            # The advice came too late to be followed.
+            self._plane.record_result(decision, error="cancelled")
+            decision = None
+        self._learn(turn, decision, ended.model, ended.usage, ended.error, None, ended.retry_after_s)
 
     def fail(self, failed: Failed) -> Moved:
         """A model failed in a turn under auto: where it goes on, or why it stays."""
@@ -275,7 +281,7 @@ class TurnBook:
         if not why and not others:
             why = "no other connected model is in the catalogue"
         if turn.decision is not None and not why:
-            self._learn(turn, failed.failed, failed.usage, failed.error, None)
+            self._learn(turn, turn.decision, failed.failed, failed.usage, failed.error, None)
         advice = None
         if not why:
             asked = Asked(failed.turn, failed.session, failed.failed, task_type=turn.task_type, directory=turn.repo)
@@ -310,7 +316,7 @@ class TurnBook:
             TurnJudged(at=self._now(), turn=name, session=found.session, verdict=verdict, source=source)
         )  # fmt: skip
         if verdict != REVERTED:
-            self._learn(found, found.used, found.usage, found.error, verdict == GOOD)
+            self._learn(found, found.decision, found.used, found.usage, found.error, verdict == GOOD)
         self._settle()
         return name
 
@@ -384,7 +390,7 @@ class TurnBook:
         return advice.model
 
     def _learn(
-        self, turn: Turn, model: str, usage: Usage, error: str | None, success: bool | None,
+        self, turn: Turn, decision: str | None, model: str, usage: Usage, error: str | None, success: bool | None,
         retry_after_s: float | None = None,
     ) -> None:  # fmt: skip
         """What the router learns: cost and time always, success only where it is known."""
@@ -396,8 +402,8 @@ class TurnBook:
             "cost_usd": usage.cost_usd if priced else None, "tokens_in": int(usage.tokens_in) or None,
             "tokens_out": int(usage.tokens_out) or None,
         }  # fmt: skip
-        if turn.decision is not None:
-            self._plane.record_result(turn.decision, retry_after_s=retry_after_s, **told)
+        if decision is not None:
+            self._plane.record_result(decision, retry_after_s=retry_after_s, **told)
             return
         task = self._task(type=turn.task_type, repo=turn.repo[-200:] or None, session=turn.session)
         if success is not None:

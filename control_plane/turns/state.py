@@ -184,9 +184,23 @@ def _end(state: Turns, event: TurnEnded) -> None:
     if turn is None or turn.ended:
         return
     state.ended += 1
+    if event.model != turn.used:
+        _other_model(state, turn, event.model)
     turn.ended, turn.usage, turn.error, turn.effects = True, event.usage, event.error, event.effects
     if event.error and event.error != "cancelled":
         _session(state, event.session).failed = turn.used
+
+
+def _other_model(state: Turns, turn: Turn, model: str) -> None:
+    """It was done with another model than was said when it began: the advice came too late, say."""
+    auto = turn.picked == "auto"
+    before, row = tally(state, turn.task_type, turn.used), tally(state, turn.task_type, model)
+    before.turns, row.turns = before.turns - 1, row.turns + 1
+    before.auto, row.auto = before.auto - auto, row.auto + auto
+    turn.used, turn.decision = model, None
+    session = state.sessions.get(turn.session)
+    if auto and session is not None:
+        session.held = model
 
 
 def _judge(state: Turns, event: TurnJudged) -> None:

@@ -3,7 +3,7 @@
 One directive a line; the one at index <answers of the assistant since then> is played:
     CALL <tool> <json>   one tool call           SAY <text>
     SLOW <n> <seconds>   n chunks, so far apart
-Whatever the step, for one model only:
+Whatever the step, for one model only (LATER instead of FAULT: not in its first step):
     FAULT <model> ERR <status> <words> | HANG | BREAK | STALL
 When the directives are used up it says "DONE: <last tool result>" or "hello from <model>".
 """
@@ -26,8 +26,6 @@ class Scripted(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.lock, self.requests = threading.Lock(), list[dict[str, Any]]()
         self.ending = threading.Event()
-        self.delay_s = 0.0
-        self.first_byte_s = dict[str, float]()
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="model", daemon=True)
         self._thread.start()
 
@@ -66,13 +64,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         server = self.server
-        body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")
+        raw = self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}"
+        body = json.loads(raw)
         headers = {name.lower(): value for name, value in self.headers.items()}
         with server.lock:
-            server.requests.append({"at": time.monotonic(), "path": self.path, "headers": headers, "body": body})
+            server.requests.append(
+                {"at": time.monotonic(), "path": self.path, "headers": headers, "body": body, "raw": raw}
+            )
             number = len(server.requests)
-        if server.delay_s:
-            server.ending.wait(server.delay_s)
         verb, rest = plan(body)
         if verb == "ERR":
             status, _, words = rest.partition(" ")
@@ -141,6 +140,8 @@ def plan(body: dict[str, Any]) -> tuple[str, str]:
     lines = [line.strip() for line in text_of(messages[last]["content"]).splitlines()] if last >= 0 else []
     for line in lines:
         word, model, verb, *rest = [*line.split(" ", 3), "", "", ""][:4]
+        if word == "LATER" and model == body["model"] and any(one["role"] == "assistant" for one in messages[last:]):
+            return verb, " ".join(rest)
         if word == "FAULT" and model == body["model"]:
             return verb, " ".join(rest)
     after = messages[last + 1 :]
