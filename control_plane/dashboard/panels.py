@@ -50,7 +50,16 @@ class PolicyPanel(msgspec.Struct, frozen=True, kw_only=True):
     steps: list[Step]
 
 
+class Head(msgspec.Struct, frozen=True):
+    """The newest signed checkpoint; what is shown of it is believed only once it was verified."""
+
+    size: int
+    root: str
+    key: str
+
+
 class Panels(msgspec.Struct, frozen=True, kw_only=True):
+    head: Head
     window: Window
     health: Health
     arms: list[ArmFigures]
@@ -79,6 +88,7 @@ class Looker:
             moves, bypasses = list(recent.moves), list(recent.bypasses.values())
             steps = {name: list(found)[-STEPS:] for name, found in recent.steps.items()}
         return Panels(
+            head=self._head(),
             window=window,
             health=plane.health(),
             arms=arms,
@@ -90,6 +100,10 @@ class Looker:
             review=plane.review.status(),
             flags=[one._asdict() for one in plane.explained_flags()],
         )
+
+    def _head(self) -> Head:
+        checkpoint = self._plane.ledger.checkpoint()[1]
+        return Head(checkpoint.size, checkpoint.root.hex(), self._plane.verifier_key())
 
     def _figures(self, seconds: int | None, now: float) -> tuple[Window, list[ArmFigures]]:
         recent = self._recent

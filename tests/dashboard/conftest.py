@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from control_plane import ControlPlane
+from control_plane.api.stream import Hub
 from control_plane.proving import HandClock
 from tests.browser import chromium
 from tests.dashboard.house import ARMS, House, served
@@ -16,6 +17,10 @@ from tests.dashboard.house import ARMS, House, served
 @pytest.fixture(scope="package")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+# A busy machine is no failure of the page.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="package")
@@ -35,8 +40,8 @@ async def browser(anyio_backend: str) -> AsyncIterator[Browser | str]:
 
 @pytest.fixture
 async def house(tmp_path: Path, browser: Browser | str, could_not_run: Callable[[str], None]) -> AsyncIterator[House]:
-    clock = HandClock()
+    clock, hub = HandClock(), Hub()
     async with contextlib.AsyncExitStack() as stack:
         plane = stack.enter_context(ControlPlane.open(tmp_path / "home", catalogue=ARMS, clock=clock, background=False))
-        url = await stack.enter_async_context(served(plane))
-        yield House(plane, clock, url, browser, could_not_run, [], stack)
+        url = await stack.enter_async_context(served(plane, hub))
+        yield House(plane, clock, hub, url, browser, could_not_run, [], stack)

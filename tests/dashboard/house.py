@@ -63,8 +63,8 @@ class Quiet(uvicorn.Server):
 
 
 @asynccontextmanager
-async def served(plane: ControlPlane) -> AsyncIterator[str]:
-    hub, sock = Hub(), listening("127.0.0.1", 0)
+async def served(plane: ControlPlane, hub: Hub) -> AsyncIterator[str]:
+    sock = listening("127.0.0.1", 0)
     app = create_app(plane, Access(lambda: TOKEN, {}, plane.ledger.clock.now), hub)
     server = Quiet(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))  # type: ignore[arg-type]
     running = asyncio.create_task(server.serve(sockets=[sock]))
@@ -80,6 +80,7 @@ async def served(plane: ControlPlane) -> AsyncIterator[str]:
 class House(NamedTuple):
     plane: ControlPlane
     clock: HandClock
+    hub: Hub
     url: str
     browser: Browser | str
     could_not_run: Callable[[str], None]
@@ -104,7 +105,7 @@ class House(NamedTuple):
             timezone_id="UTC",
         )
         self.stack.push_async_callback(context.close)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         page = await context.new_page()
         page.on("console", functools.partial(heard, self.complaints))
         page.on("pageerror", lambda fault: self.complaints.append(f"pageerror: {fault}"))
@@ -159,11 +160,13 @@ async def shot(page: Page, name: str) -> None:
     await page.screenshot(path=ARTIFACTS / f"dashboard-{re.sub('[^a-z0-9]+', '-', name)}.png", full_page=True)
 
 
-async def serious_findings(page: Page, within: str = "body") -> list[str]:
-    """What axe-core calls serious or critical, one line each."""
+async def serious_findings(page: Page, within: str = "body", *, rule: str | None = None) -> list[str]:
+    """What axe-core calls serious or critical, one line each; all rules or one."""
     if await page.evaluate("typeof axe") == "undefined":
         await page.evaluate(AXE.read_text())
-    found = await page.evaluate("within => axe.run(within, {resultTypes: ['violations']})", within)
+    only = {"runOnly": {"type": "rule", "values": [rule]}} if rule else {}
+    asked = [within, {"resultTypes": ["violations"], **only}]
+    found = await page.evaluate("([within, how]) => axe.run(within, how)", asked)
     return [
         f"{one['id']} ({one['impact']}): {node['target']} {node['failureSummary'].splitlines()[-1].strip()}"
         for one in found["violations"]

@@ -1,10 +1,11 @@
 // One row an arm: share, success with its interval, cost, times as figures and as a small chart on the common scale.
 
-import { at, behind, el, keyed, refigure, say, show } from "./dom.js";
+import { at, behind, el, keyed, refigure, say, show, stacking } from "./dom.js";
 import { clock, count, duration, money, percent } from "./words.js";
 
 const charts = new Map();
 const HEIGHT = 84;
+const LABELS = ["", "", "Share", "Success", "$ a run", "p50", "p95", "p99", ""];
 
 export function showArms(panels) {
   const cooled = new Map(panels.health.cooled.map((one) => [one.name, one]));
@@ -31,13 +32,13 @@ function row(arm) {
   const state = el("td"), low = el("span", { class: "band" }), dot = el("span", { class: "dot" });
   const interval = el("span", { class: "quiet" });
   const plot = el("div", { class: "plot", role: "img" });
-  const made = el("tr", {},
+  const made = stacking(el("tr", {},
     el("th", { scope: "row" }, behind(name, { field: "arm", value: name }, "all events of this arm")), state,
     el("td", { class: "n" }, figures.share),
     el("td", {}, figures.success, " ", interval, el("span", { class: "scale", "aria-hidden": "true" }, low, dot)),
     ...["cost", "p50", "p95", "p99"].map((key) => el("td", { class: "n" }, figures[key])),
     el("td", {}, plot, el("a", { class: "small", href: `#/buckets?${new URLSearchParams({ arm: name })}`, text: "as a table",
-      "aria-label": `${name}: times as a table` })));
+      "aria-label": `${name}: times as a table` }))), LABELS);
   made.renew = (now, view) => {
     const results = { topic: "router.result-recorded", field: "arm", value: name, since: view.window.first_position };
     refigure(figures.share, percent(now.share), { ...results, topic: "router.advice-given" });
@@ -56,8 +57,8 @@ function row(arm) {
 
 function renewState(cell, cooled, penalty, now) {
   const text = cooled
-    ? `■ ${cooled.state}, ${cooled.until > now ? `for ${duration((cooled.until - now) * 1000)} more` : "a probe is due"}`
-    : penalty ? `▲ slow tail −${penalty.toFixed(2)}` : "● open to work";
+    ? `■ breaker ${cooled.state}, ${cooled.until > now ? `for ${duration((cooled.until - now) * 1000)} more` : "a probe is due"}`
+    : penalty ? `▲ slow tail −${penalty.toFixed(2)}` : "● takes work";
   cell.className = cooled ? "state bad" : penalty ? "state warn" : "state good";
   cell.title = cooled?.reason ?? "";
   say(cell, text);

@@ -1,6 +1,6 @@
 // Decisions as they come: a table of fixed length, renewed at most once a frame, that holds still while somebody reads.
 
-import { at, el, keyed, say, show } from "./dom.js";
+import { at, el, keyed, say, show, stacking } from "./dom.js";
 import { read } from "./api.js";
 import { decisionAddress } from "./drawer.js";
 import { clock, count, duration, money, percent } from "./words.js";
@@ -77,11 +77,12 @@ function tell() {
   fresh = 0;
 }
 
-const row = ({ fact, position }) => el("tr", {},
+const row = ({ fact, position }) => stacking(el("tr", {},
   el("td", { text: clock(fact.at) }), el("td", { text: fact.repo ? `${fact.task_type} · ${fact.repo}` : fact.task_type }),
   el("th", { scope: "row" }, el("a", { href: decisionAddress(fact.decision), text: fact.arm, "aria-label": `${fact.arm}: why?` })),
   el("td", { text: reason(fact) }), el("td", {}, el("a", { class: "figure" })),
-  el("td", { class: "n" }, el("a", { class: "figure", href: `#/event?position=${position}`, text: count(position) })));
+  el("td", { class: "n" }, el("a", { class: "figure", href: `#/event?position=${position}`, text: count(position) }))),
+["", "", "", "", "", "Event"]);
 
 /** What the event itself says of why; the whole score is one click away. */
 function reason(fact) {

@@ -57,3 +57,13 @@ export function refigure(link, text, filter) {
   const href = `#/events?${new URLSearchParams(filter)}`;
   if (link.getAttribute("href") !== href) link.setAttribute("href", href);
 }
+
+/** A row that a narrow page shows as a block: roles said aloud, for a table laid out otherwise loses its own. */
+export function stacking(row, labels) {
+  row.setAttribute("role", "row");
+  [...row.children].forEach((cell, place) => {
+    cell.setAttribute("role", cell.tagName === "TH" ? "rowheader" : "cell");
+    if (labels[place]) cell.dataset.label = labels[place];
+  });
+  return row;
+}

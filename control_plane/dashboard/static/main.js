@@ -8,7 +8,7 @@ import { at, behind, el, keyed, say, show } from "./dom.js";
 import { follow, keepPanels, startDrawer } from "./drawer.js";
 import { onPolicyStep, showPolicies } from "./policies.js";
 import { facts, onVerdict, showWaits } from "./waits.js";
-import { count, percent } from "./words.js";
+import { count, percent, short } from "./words.js";
 
 // Figures are looked at at most so often while events come, and so long without one at the latest.
 const SOON = 1_000;
@@ -72,9 +72,11 @@ function render(panels) {
   showPolicies(panels);
   showWaits(panels);
   facts(at("head"), [
-    ["Position", count(health.position), { limit: 50 }],
+    ["Head", `${count(panels.head.size)} events`, { limit: 50 }],
+    ["Root", short(panels.head.root), null],
+    ["Key", panels.head.key.split("+").slice(0, 2).join("+"), { topic: "ledger." }],
     ["Replay parity", percent(health.replay_parity, 2), { topic: "router.parity-measured" }],
-    ["Witness", witness(health)],
+    ["Witness", witness(health), null],
   ]);
   showRetrieval(health.retrieval_quality);
   showFlags(panels.flags);
