@@ -58,8 +58,9 @@ def _tool(method: str) -> Tool:
     def run(call: Call, given: msgspec.Struct) -> dict[str, Any]:
         caller: Caller = call.caller
         actor = actor_of(
-            caller.role, caller.agent or caller.subject, caller.workspace, caller.session, "", owner=caller.jti is None
-        )
+            caller.role, caller.agent or caller.subject, caller.workspace, caller.session, call.request_id,
+            owner=caller.jti is None,
+        )  # fmt: skip
         return call.plane.bridge.call(method, actor, msgspec.json.encode(given))
 
     title, words = _TOLD[method]

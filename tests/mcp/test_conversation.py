@@ -167,3 +167,28 @@ async def test_a_record_that_an_agent_signed_is_let_in_once(http: Talk, tmp_path
     assert await http.call("learn", envelope=envelope) == {"accepted": 1}
     assert (await http.refused("learn", envelope=envelope))["code"] == "learning.replayed"
     assert len(facts_of(http.home, "learning.record-accepted")) == 1
+
+
+@pytest.mark.requirement("SERVE-43")
+async def test_a_thread_between_agents_is_led_by_the_nine_tools_of_the_bridge(http: Talk) -> None:
+    made = await http.call(
+        "create_thread", workspace_id="w1", title="t", type="workflow", participants=["exec", "owner"]
+    )
+    thread = made["thread_id"]
+    beat = {"session_id": "s", "runtime": "fake", "management_mode": "managed", "resumable": True, "status": "idle"}
+    assert (await http.call("heartbeat_session", workspace_id="w1", agent_id="exec", **beat))["ok"]
+    posted = await http.call("post_message", thread_id=thread, kind="chat", body="look at this")
+    read = await http.call("read_messages", thread_id=thread)
+    assert [(one["seq"], one["body"]) for one in read["messages"]] == [(posted["seq"], "look at this")]
+    assert (await http.call("ack_read", thread_id=thread, last_read_seq=posted["seq"]))["ok"]
+    woken = await http.call(
+        "trigger_participant", thread_id=thread, target_agent_id="exec", reason="r", trigger_prompt="p"
+    )
+    assert woken["target_agent_id"] == "exec"
+    assert (await http.call("summarize_thread", thread_id=thread))["last_status"] == "active"
+    await http.call("update_thread_status", thread_id=thread, status="resolved", reason="done")
+    assert (await http.call("get_thread", thread_id=thread))["status"] == "resolved"
+    assert (await http.refused("get_thread", thread_id="th_none"))["code"] == "bridge.not-found"
+    requests = [fact.request for fact in facts_of(http.home, "bridge.message-posted") if fact.thread == thread]
+    assert len(requests) == 1
+    assert requests != [""]
