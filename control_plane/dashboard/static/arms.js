@@ -30,12 +30,12 @@ function row(arm) {
   const name = arm.arm, figures = {};
   for (const key of ["share", "success", "cost", "p50", "p95", "p99"]) figures[key] = behind("–", {});
   const state = el("td"), low = el("span", { class: "band" }), dot = el("span", { class: "dot" });
-  const interval = el("span", { class: "quiet" });
+  const interval = el("span", { class: "quiet interval" });
   const plot = el("div", { class: "plot", role: "img" });
   const made = stacking(el("tr", {},
     el("th", { scope: "row" }, behind(name, { field: "arm", value: name }, "all events of this arm")), state,
     el("td", { class: "n" }, figures.share),
-    el("td", {}, figures.success, " ", interval, el("span", { class: "scale", "aria-hidden": "true" }, low, dot)),
+    el("td", {}, figures.success, interval, el("span", { class: "scale", "aria-hidden": "true" }, low, dot)),
     ...["cost", "p50", "p95", "p99"].map((key) => el("td", { class: "n" }, figures[key])),
     el("td", {}, plot, el("a", { class: "small", href: `#/buckets?${new URLSearchParams({ arm: name })}`, text: "as a table",
       "aria-label": `${name}: times as a table` }))), LABELS);
