@@ -10,5 +10,6 @@ NOT_COVERED = (
     "interpreters other than shells, Python, Node, Deno, Bun, Ruby, Perl, PHP, Lua, R and awk",
     "sessions of OpenCode's second generation (`/api/session`), which call no plugin hook",
     "calls whose working folder lies outside the project",
+    "an agent that reads the home's token and calls the HTTP routes with it",
     "reading: nothing is stopped from being read",
 )

@@ -33,6 +33,7 @@ def stop(
 ) -> Stopped:  # fmt: skip
     """The stop checks of one session, over what it edited; the strictest brake of all who speak wins."""
     guard.ledger.flush()
+    guard.save_sessions()
     state = guard.state()
     known = state.sessions.get(session)
     paths = list(edited) if edited is not None else list(known.edited if known else ())

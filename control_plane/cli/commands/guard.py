@@ -2,6 +2,9 @@
 
 import argparse
 import os
+import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -189,7 +192,10 @@ def guard_install(arguments: argparse.Namespace, out: Output) -> int:
     if not arguments.claude:
         raise BadInput("say which client", cure="control-plane guard install --claude, or opencode install")
     settings = Path(arguments.settings)
-    changed = installing.remove(settings) if arguments.remove else installing.install(settings)
+    # A client that does not find the program could not be guarded, so it is named whole where it is not on the path.
+    plain = shutil.which("control-plane") is not None
+    program = installing.COMMAND if plain else f"{shlex.quote(sys.executable)} -m control_plane guard hook"
+    changed = installing.remove(settings) if arguments.remove else installing.install(settings, program)
     word = "removed from" if arguments.remove else "added to"
     out.answer(
         {"settings": str(settings), "events": changed, "removed": arguments.remove},
