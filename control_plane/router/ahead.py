@@ -17,6 +17,8 @@ from .state import RouterState, foresee
 
 S = TypeVar("S", bound=msgspec.Struct)
 
+_decode = msgspec.json.Decoder(ResultRecorded).decode
+
 YOUNG = 768  # results of a task type from which on nobody looks ahead: a table serves that many that it does not matter
 MOST = 2048  # results that wait; where there are more, the fold is waited for
 
@@ -51,18 +53,18 @@ class Waiting:
 
     def __init__(self, since: int) -> None:
         self.since = since
-        self.results: list[tuple[int, ResultRecorded]] = []
+        self.results: list[tuple[int, bytes]] = []
         self.ahead: Ahead | None = None
         self._inside = False
         self._lock = threading.RLock()
 
-    def write(self, write: Callable[[bytes], int], encoded: bytes, event: ResultRecorded) -> bool:
+    def write(self, write: Callable[[bytes], int], encoded: bytes) -> bool:
         """False when somebody interrupted us here and wrote too, or nobody knows what was written."""
         with self._lock:
             orderly = not self._inside
             self._inside = True
             try:
-                self.results.append((write(encoded), event))
+                self.results.append((write(encoded), encoded))
             finally:
                 self._inside = False
             return orderly
@@ -80,8 +82,7 @@ class Foresight:
         self._states, self._appended = states, appended
         self.waiting: dict[str, Waiting] = {}
 
-    def write(self, write: Callable[[bytes], int], encoded: bytes, event: ResultRecorded) -> None:
-        kind = event.task_type
+    def write(self, write: Callable[[bytes], int], kind: str, encoded: bytes) -> None:
         waiting = self.waiting.get(kind)
         if waiting is None:
             frame = write(encoded)
@@ -92,7 +93,7 @@ class Foresight:
             return
         orderly = False
         try:
-            orderly = waiting.write(write, encoded, event)
+            orderly = waiting.write(write, encoded)
         finally:
             if not orderly or len(waiting.results) > MOST:
                 self.waiting.pop(kind, None)
@@ -117,8 +118,8 @@ class Foresight:
         ahead = waiting.ahead
         if ahead is None or ahead.position != position:
             ahead = waiting.ahead = Ahead(state, task_type, position)
-        for _, event in results[ahead.count :]:
-            ahead.learn(event)
+        for _, encoded in results[ahead.count :]:
+            ahead.learn(_decode(encoded))
         return ahead
 
 

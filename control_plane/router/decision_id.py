@@ -6,6 +6,7 @@ position-process-number-base64url(arm, type, repo)-mac
 import base64
 import binascii
 import hmac
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -30,7 +31,19 @@ def pack_key(arm: str, task_type: str, repo: str | None) -> str:
 
 
 def seal(text: str, key: bytes) -> str:
-    return f"{text}-{blake2b(text.encode(), key=key, digest_size=8).hexdigest()}"
+    return sealer(key)(text)
+
+
+def sealer(key: bytes) -> Callable[[str], str]:
+    """For one who seals often: the key is taken in once."""
+    keyed = blake2b(key=key, digest_size=8).copy
+
+    def seal_with_it(text: str) -> str:
+        mac = keyed()
+        mac.update(text.encode())
+        return f"{text}-{mac.hexdigest()}"
+
+    return seal_with_it
 
 
 def parse(decision: object, key: bytes) -> Parsed:

@@ -13,6 +13,7 @@ from .decision_id import pack_key
 from .lessons import NOTHING
 from .situation import Situation
 from .strategies import Choice, Strategy, sensible
+from .subject import Subject
 from .terms import Arm, PlanStep
 from .wording import NO_DETAILS, Details, tail_of
 
@@ -35,6 +36,7 @@ class Prepared(msgspec.Struct, frozen=True):
     head: str = ""
     tail: bytes = b""
     probed: bool = False
+    subject: Subject = Subject("", "")
 
 
 class Origin(NamedTuple):
@@ -98,7 +100,9 @@ class Entry:
 
     def _worded(self, prepared: Prepared) -> Prepared:
         head = f"{self.position:x}-{self.origin.process}-"
-        return msgspec.structs.replace(prepared, head=head, tail=self.tail(prepared))
+        request = self.situation.request
+        subject = Subject(prepared.arm.name, request.task_type, request.repo)
+        return msgspec.structs.replace(prepared, head=head, tail=self.tail(prepared), subject=subject)
 
 
 def decide(

@@ -15,7 +15,7 @@ from ..ledger.events import Event
 from .ahead import Foresight
 from .care import StrategyCare
 from .choice import mix_bits
-from .decision_id import seal
+from .decision_id import sealer
 from .entries import Entry, Origin, Prepared, decide
 from .events import AdviceGiven
 from .identity import Identity
@@ -79,6 +79,7 @@ class Router:
         self.arms, self.policy = arms, policy
         self._arms, self._policy, self._policy_hash = arms, policy, policy.hash
         self._now, self._identity, self.key = clock.now, identity, identity.key
+        self._seal = sealer(identity.key)
         self.strategies = tuple(sorted(strategies, key=lambda strategy: -strategy.priority))
         names = [strategy.name for strategy in self.strategies]
         self.care = StrategyCare(names, ledger.record, clock, policy.health, bypass=bypass)
@@ -92,6 +93,7 @@ class Router:
         self._foresight = Foresight(states, ledger.written)
         self._waiting, self._looks_ahead = self._foresight.waiting, invalidation
         self.results = Results(ledger, arms, clock, identity, self._sessions, self._foresight)
+        self._expect = self.results.expect
 
     def advise(self, task: Task) -> Advice:
         now = self._now()
@@ -114,7 +116,7 @@ class Router:
         news, cached = self._news, True
         seen, waiting = news.seen.get(task.type, 0), self._waiting.get(task.type)
         if waiting is not None:
-            seen += len(waiting.results)
+            seen += waiting.news
         if (
             entry is None
             or entry.epoch != news.epoch
@@ -122,14 +124,14 @@ class Router:
             or seen >= entry.due
             or (seen > entry.seen and now >= self._leisure)
         ):
-            entry, cached = self._compile(task, Request._make(request), now), False
+            entry, cached = self._compile(task, Request._make(request), now, seen if entry is None else entry.seen), False
         number = next(self._numbers)
         seed = mix_bits(self._identity.seed, number)
         prepared = entry.probe
         if prepared is None or not self._claim(prepared.arm, now):
             at = bisect_right(entry.edges, seed & 0xFFFFFFFF)
             prepared = entry.prepared[at] or entry.prepare(at)
-        decision = seal(f"{prepared.head}{number:x}-{prepared.packed}", self.key)
+        decision = self._seal(f"{prepared.head}{number:x}-{prepared.packed}")
         told = details(task)
         tail = prepared.tail
         warnings, suggestions, risk, pause = entry.warnings, entry.suggestions, entry.risk, entry.pause
@@ -139,9 +141,11 @@ class Router:
                 warnings, suggestions, risk, pause = self._taught(entry, task, now)
         self._write(event_bytes(now, decision, seed, tail, session))
         arm = prepared.arm
-        self.results.expect(decision, arm.name, task.type, task.repo, session)
+        subject = prepared.subject
         if session is not None:
+            subject = subject.within(session)
             self._sessions.chose(session, arm.name, now)
+        self._expect(decision, subject)
         return Advice(
             decision, arm.name, prepared.model, arm.agent, prepared.strategy, prepared.plan, prepared.score,
             prepared.confidence, prepared.chance, prepared.reasons, warnings, suggestions, risk,
@@ -182,12 +186,12 @@ class Router:
             self._probing[arm.name] = (cooled_until, now + PROBE_PATIENCE)
             return True
 
-    def _compile(self, task: Task, request: Request, now: float) -> Entry:
+    def _compile(self, task: Task, request: Request, now: float, known: int) -> Entry:
         check_task(task, self._arms)
         bypassed = self.care.bypassed(now)
         with self._states.still():
             state, boards, origin = self._state, self._boards, self._origin()
-            ahead = self._foresight.ahead(state, request.task_type) if self._looks_ahead else None
+            ahead = self._foresight.ahead(state, request.task_type, known) if self._looks_ahead else None
             if ahead is not None:
                 state, boards, origin = ahead.state, ahead.boards, origin._replace(ahead=ahead.count)
             situation = look(state, request, self._arms, self._policy, now, boards, self._teacher)
