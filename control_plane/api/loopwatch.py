@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from time import monotonic
 from typing import Final
 
 # While requests come; without any there is nobody to hold up.
@@ -29,11 +30,11 @@ class LoopWatch:
 
     def _wait(self, seconds: float) -> None:
         assert self._loop is not None
-        self._due = self._loop.time() + seconds
-        self._next = self._loop.call_at(self._due, self._look)
+        # The loop's own clock may stand still while a callback runs.
+        self._due = monotonic() + seconds
+        self._next = self._loop.call_later(seconds, self._look)
 
     def _look(self) -> None:
-        assert self._loop is not None
-        self._told(max(0.0, self._loop.time() - self._due))
+        self._told(max(0.0, monotonic() - self._due))
         seen, self._seen = self._seen, self._requests()
         self._wait(BUSY_S if self._seen != seen else IDLE_S)
