@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from ..errors import ControlPlaneError
 from ..governance.events import PolicyAdvanced, PolicyPaused, PolicyProposed, PolicyRefused, PolicyRolledBack
 from ..ledger.backend import Row
 from ..ledger.ledger import Ledger
@@ -107,7 +108,10 @@ class Recent:
                     self.position = row.position
 
     def _fold(self, row: Row) -> None:
-        event = self._ledger.catalogue.decode(row.topic, row.state)
+        try:
+            event = self._ledger.catalogue.decode(row.topic, row.state)
+        except (ControlPlaneError, TypeError, ValueError):
+            return  # what cannot be read is `ledger verify`'s to tell; the page goes on
         match event:
             case ResultRecorded():
                 self._result(row.position, event)

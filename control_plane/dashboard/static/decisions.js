@@ -8,8 +8,9 @@ import { clock, count, duration, money, percent } from "./words.js";
 const SHOWN = 15;
 const KEPT = 400;
 const SAY_EVERY = 10_000;
+const GATHER = 500;
 const decisions = new Map();
-let due = false, paused = false, reading = false, fresh = 0, saidAt = 0;
+let due = false, paused = false, reading = false, fresh = 0, saidAt = 0, telling = 0;
 export let newest = 0;
 
 export function startDecisions() {
@@ -69,12 +70,16 @@ function render() {
   tell();
 }
 
+/** For those who listen: how many came, now and then, not each one. */
 function tell() {
-  const now = Date.now();
-  if (!fresh || now - saidAt < SAY_EVERY) return;
-  say(at("news"), `${count(fresh)} new ${fresh === 1 ? "decision" : "decisions"} since ${clock((saidAt || now) / 1000)}`);
-  saidAt = now;
-  fresh = 0;
+  const left = saidAt + SAY_EVERY - Date.now();
+  if (!fresh || telling) return;
+  telling = setTimeout(() => {
+    telling = 0;
+    saidAt = Date.now();
+    say(at("news"), `${count(fresh)} new ${fresh === 1 ? "decision" : "decisions"} at ${clock(saidAt / 1000)}`);
+    fresh = 0;
+  }, Math.max(GATHER, left));
 }
 
 const row = ({ fact, position }) => stacking(el("tr", {},
