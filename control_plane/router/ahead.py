@@ -19,21 +19,24 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 _decode = msgspec.json.Decoder(ResultRecorded).decode
 
-YOUNG = 768  # results of a task type from which on nobody looks ahead: a table serves that many that it does not matter
+YOUNG = 320  # results of a task type up to which each choice looks ahead as far as it can
+# Later on a choice looks ahead where a commit brings so many of its results, and only so far that it is worth it.
+STRIDE = 128
+CALM = 16  # choices after which nobody looks ahead any more that had no need to
 MOST = 2048  # results that wait; where there are more, the fold is waited for
 
 
 class Ahead:
     """A copy of what is believed of one task type at one position, that learns on; all else is shared."""
 
-    def __init__(self, state: RouterState, task_type: str, position: int) -> None:
+    def __init__(self, state: RouterState, task_type: str, position: int, boards: Boards | None = None) -> None:
         self.position, self.count = position, 0
         self._base = state
         self.state = _copy(state)
         self.state.beliefs = _copied(state.beliefs, task_type)
         self.state.seen = {task_type: state.seen.get(task_type, 0)}
         self.state.runs, self.state.runs_before = {}, {}
-        self.boards = Boards()
+        self.boards = boards or Boards()
 
     def learn(self, event: ResultRecorded) -> None:
         self.count += 1
@@ -49,14 +52,21 @@ class Ahead:
 class Waiting:
     """The results of one task type that this process wrote since frame `since` of its journal, in that order."""
 
-    __slots__ = ("_inside", "_lock", "ahead", "results", "since")
+    __slots__ = ("_inside", "_lock", "ahead", "boards", "needless", "results", "since", "stride")
 
     def __init__(self, since: int) -> None:
-        self.since = since
+        self.since, self.stride, self.needless = since, 1, 0
         self.results: list[tuple[int, bytes]] = []
         self.ahead: Ahead | None = None
+        self.boards = Boards()
         self._inside = False
         self._lock = threading.RLock()
+
+    @property
+    def news(self) -> int:
+        """How many results a choice should know of by now."""
+        count = len(self.results)
+        return count - count % self.stride
 
     def write(self, write: Callable[[bytes], int], encoded: bytes) -> bool:
         """False when somebody interrupted us here and wrote too, or nobody knows what was written."""
@@ -98,26 +108,33 @@ class Foresight:
             if not orderly or len(waiting.results) > MOST:
                 self.waiting.pop(kind, None)
 
-    def ahead(self, state: RouterState, task_type: str) -> Ahead | None:
-        """The state ahead of the fold, where there is one; asked while the states are still."""
-        if state.seen.get(task_type, 0) >= YOUNG:
-            self.waiting.pop(task_type, None)
-            return None
+    def ahead(self, state: RouterState, task_type: str, known: int) -> Ahead | None:
+        """The state ahead of the fold, where there is one; asked while the states are still.
+
+        `known` results of the task type were known to the choice before.
+        """
+        seen = state.seen.get(task_type, 0)
         waiting = self.waiting.get(task_type)
         if waiting is None:
-            self.waiting[task_type] = Waiting(self._appended())
+            if seen < YOUNG or seen - known >= STRIDE:
+                self.waiting[task_type] = Waiting(self._appended())
             return None
         position, marked, results = self._states.position, self._states.marked, waiting.results
         folded = 0
         while folded < len(results) and results[folded][0] <= marked:
             folded += 1
         del results[:folded]
-        if not results or marked < waiting.since:
+        waiting.stride = 1 if seen < YOUNG else STRIDE
+        if len(results) < waiting.stride or marked < waiting.since:
+            waiting.needless += seen >= YOUNG
+            if waiting.needless > CALM:
+                self.waiting.pop(task_type, None)
             waiting.ahead = None
             return None
+        waiting.needless = 0
         ahead = waiting.ahead
         if ahead is None or ahead.position != position:
-            ahead = waiting.ahead = Ahead(state, task_type, position)
+            ahead = waiting.ahead = Ahead(state, task_type, position, waiting.boards)
         for _, encoded in results[ahead.count :]:
             ahead.learn(_decode(encoded))
         return ahead

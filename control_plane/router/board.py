@@ -93,7 +93,7 @@ class Prior(NamedTuple):
 class Board:
     """One row for each candidate; `refresh` renews the rows whose results changed.
 
-    Keeping a board changes speed only: a fresh one shows the same rows. It belongs to one `Beliefs` object.
+    Keeping a board changes speed only: a fresh one shows the same rows. Shown other `Beliefs`, it begins anew.
     """
 
     def __init__(
@@ -127,6 +127,7 @@ class Board:
 
     def _begin(self, task_type: str | None, repo: str | None, wider: "Board | None", *, elsewhere: bool) -> None:
         count = len(self._all)
+        self._of: Beliefs | None = None
         self._type, self._repo, self._wider, self._elsewhere = task_type, repo, wider, elsewhere
         self._sources: list[Source] = [_NOWHERE] * count
         self._missing = list(range(count))
@@ -141,6 +142,9 @@ class Board:
         self.lost: dict[int, Lost] = {}
 
     def refresh(self, beliefs: Beliefs) -> None:
+        if beliefs is not self._of:
+            self._begin(self._type, self._repo, self._wider, elsewhere=self._elsewhere)
+            self._of = beliefs
         self.seen = 0 if self._type is None else _in_steps(beliefs.seen.get(self._type, 0))
         horizon = self.policy.horizon + self.policy.horizon_growth * self.seen
         moved, self._horizon = horizon != self._horizon, horizon

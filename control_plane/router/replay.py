@@ -131,6 +131,7 @@ class Replay:
         self._span = Span(-1, "")
         self._foreseen: dict[Point, list[ResultRecorded]] = {}
         self._ahead: tuple[tuple[str, str], Ahead] | None = None
+        self._ahead_boards = Boards()
 
     def run(self) -> Parity:
         self._walk()
@@ -278,7 +279,7 @@ class Replay:
         """The state at its position, and what it had seen behind it; for the next that looks further, learned on."""
         whose = point.process, point.request.task_type
         if self._ahead is None or self._ahead[0] != whose or self._ahead[1].count > point.ahead:
-            self._ahead = whose, Ahead(self._state, point.request.task_type, point.position)
+            self._ahead = whose, Ahead(self._state, point.request.task_type, point.position, self._ahead_boards)
         ahead = self._ahead[1]
         for event in self._foreseen.pop(point, [])[ahead.count :]:
             ahead.learn(event)

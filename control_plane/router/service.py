@@ -116,7 +116,7 @@ class Router:
         news, cached = self._news, True
         seen, waiting = news.seen.get(task.type, 0), self._waiting.get(task.type)
         if waiting is not None:
-            seen += len(waiting.results)
+            seen += waiting.news
         if (
             entry is None
             or entry.epoch != news.epoch
@@ -124,7 +124,10 @@ class Router:
             or seen >= entry.due
             or (seen > entry.seen and now >= self._leisure)
         ):
-            entry, cached = self._compile(task, Request._make(request), now), False
+            entry, cached = (
+                self._compile(task, Request._make(request), now, seen if entry is None else entry.seen),
+                False,
+            )
         number = next(self._numbers)
         seed = mix_bits(self._identity.seed, number)
         prepared = entry.probe
@@ -186,12 +189,12 @@ class Router:
             self._probing[arm.name] = (cooled_until, now + PROBE_PATIENCE)
             return True
 
-    def _compile(self, task: Task, request: Request, now: float) -> Entry:
+    def _compile(self, task: Task, request: Request, now: float, known: int) -> Entry:
         check_task(task, self._arms)
         bypassed = self.care.bypassed(now)
         with self._states.still():
             state, boards, origin = self._state, self._boards, self._origin()
-            ahead = self._foresight.ahead(state, request.task_type) if self._looks_ahead else None
+            ahead = self._foresight.ahead(state, request.task_type, known) if self._looks_ahead else None
             if ahead is not None:
                 state, boards, origin = ahead.state, ahead.boards, origin._replace(ahead=ahead.count)
             situation = look(state, request, self._arms, self._policy, now, boards, self._teacher)

@@ -140,7 +140,7 @@ class Simulator(Replay):
             return recorded
         state, boards = self._state if self._twin is None else self._twin.state, self._policy_boards
         if point.ahead:
-            state, boards = self._look_ahead(point).beside(state), Boards()
+            state, boards = self._look_ahead(point).beside(state), self._ahead_boards
         try:
             return recompile(state, point, arms, self._policy, boards, self._strategies, self._teacher)
         except FAULTS:

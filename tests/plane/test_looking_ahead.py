@@ -8,7 +8,7 @@ import pytest
 
 from control_plane import Arm, ControlPlane, Task
 from control_plane.proving import flags
-from control_plane.router.ahead import MOST, YOUNG
+from control_plane.router.ahead import CALM, MOST, STRIDE, YOUNG
 from control_plane.router.events import AdviceGiven
 
 ARMS = [Arm("cheap"), Arm("middle"), Arm("strong"), Arm.cascade("both", (("cheap", "tests"), ("strong", None)))]
@@ -54,8 +54,8 @@ def live(plane: ControlPlane, chance: random.Random, calls: int, tasks: tuple[Ta
     return taken
 
 
-def looked_ahead(plane: ControlPlane) -> list[int]:
-    found = [fact.event for fact in plane.ledger.read(0, 100_000)]
+def looked_ahead(plane: ControlPlane, after: int = 0) -> list[int]:
+    found = [fact.event for fact in plane.ledger.read(after, 100_000)]
     return [event.ahead for event in found if isinstance(event, AdviceGiven)]
 
 
@@ -99,19 +99,32 @@ def test_decisions_that_looked_ahead_replay_beside_other_threads_and_processes(o
     assert (parity.decisions, parity.parity, parity.mismatches) == (600, 1.0, [])
 
 
-def test_who_has_seen_much_waits_for_the_fold(stuck) -> None:
+def test_who_has_seen_much_looks_ahead_only_where_commits_bring_much_at_once(stuck) -> None:
     plane, through = stuck
     through.set()
-    for number in range(YOUNG + 10):
+
+    def burst(calls: int) -> list[int]:
+        """How far decisions looked ahead, all of which were made within one commit."""
+        through.clear()
+        before = plane.folder.position
+        for number in range(calls):
+            plane.record_result(plane.advise(TASK).decision_id, success=number % 8 != 0)
+        through.set()
+        plane.flush()
+        return looked_ahead(plane, before)
+
+    for number in range(YOUNG):
         plane.record_result(arm="strong", task=TASK, success=number % 9 != 0)
     plane.flush()
-    plane.advise(TASK)
-    through.clear()
-    before = len(looked_ahead(plane))
-    live(plane, random.Random(2), 100)
-    through.set()
-    plane.flush()
-    assert not any(looked_ahead(plane)[before:])
+    for _ in range(3):
+        assert not any(burst(20))
+    assert not any(burst(STRIDE + 10)), "nobody could know that it would be so many"
+    assert set(burst(2 * STRIDE + 10)) <= {0, STRIDE, 2 * STRIDE}
+    assert STRIDE in burst(2 * STRIDE + 10)
+    for _ in range(2 * CALM):
+        burst(25)
+    assert not any(burst(STRIDE + 10)), "it has been calm for long"
+    assert plane.replay().parity == 1.0
 
 
 def test_what_waits_in_memory_has_a_bound(stuck) -> None:
