@@ -1,7 +1,8 @@
 """A lean client: keep-alive sockets, requests made beforehand, each answer timed from the moment it was due.
 
 `python -m benchmarks.http_load HOST PORT TOKEN RATE SECONDS CONNECTIONS PID` prints figures as JSON; RATE 0 asks as
-fast as the answers come. PID is the server's, whose processor time is taken from the operating system (Linux), as is what others took of its core.
+fast as the answers come. PID is the server's: what it used of its core, and what others took of that core meanwhile,
+is read from the operating system (Linux).
 """
 
 import contextlib

@@ -24,7 +24,6 @@ class Spans:
 
     def advised(self, task: Task, advice: Advice) -> None:
         told: dict[str, Any] = {
-            "gen_ai.operation.name": "plan",
             "gen_ai.request.model": advice.model,
             "control_plane.decision.id": advice.decision_id,
             "control_plane.arm": advice.arm,
@@ -36,7 +35,7 @@ class Spans:
         _add(told, "gen_ai.provider.name", provider_of(advice.model))
         _add(told, "gen_ai.agent.name", advice.agent)
         _add(told, "gen_ai.conversation.id", task.session)
-        self._tracer.start_span(f"plan {advice.model}", attributes=told).end()
+        self._tracer.start_span(f"advise {advice.arm}", attributes=told).end()
 
     def came_of(self, told: Mapping[str, Any], arm: str, ended: float) -> None:
         """`told` is what was recorded; the span lies where the call to the model lay, as far as that is known."""
@@ -60,6 +59,8 @@ class Spans:
             ("error.type", told["error"]),
         ):
             _add(facts, name, value)
+        if told["ttft_ms"] is not None:
+            facts["gen_ai.response.time_to_first_chunk"] = told["ttft_ms"] / 1e3
         begun_ns = ended_ns - int((told["latency_ms"] or 0.0) * 1e6)
         span = self._tracer.start_span(f"chat {model}", kind=SpanKind.CLIENT, attributes=facts, start_time=begun_ns)
         if told["error"]:
