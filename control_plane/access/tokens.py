@@ -19,6 +19,7 @@ Role = Literal["admin", "operator", "viewer", "coordinator", "participant", "aud
 ROLES: Final = frozenset(("admin", "operator", "viewer", "coordinator", "participant", "auditor"))
 # What each role may do beyond reading.
 WRITES: Final = {"admin": 3, "operator": 2, "coordinator": 1, "participant": 1, "viewer": 0, "auditor": 0}
+WHOLE_LOG: Final = frozenset(("admin", "operator", "viewer", "auditor"))
 AUDIENCE: Final = "control-plane"
 # Clocks of two hosts may differ by so much.
 LEEWAY_S: Final = 30
@@ -161,6 +162,12 @@ class Access:
 def may(caller: Caller, least: Role) -> None:
     if WRITES[caller.role] < WRITES[least]:
         raise Forbidden(f"the role {caller.role} may not do that", cure=f"it takes the role {least}")
+
+
+def may_read_the_log(caller: Caller) -> None:
+    """The log holds every workspace's messages; who takes part in some threads reads those, through the bridge."""
+    if caller.role not in WHOLE_LOG:
+        raise Forbidden(f"the role {caller.role} does not read the whole log", cure="ask the bridge for its threads")
 
 
 def read_jwks(path: Path, issuer: str, audience: str = AUDIENCE) -> Issuer:

@@ -5,10 +5,11 @@ from typing import Any
 
 import anyio.to_thread
 import msgspec
-from litestar import MediaType, Response, get
+from litestar import MediaType, Request, Response, get
 from litestar.params import FromPath
 from litestar.response import Stream
 
+from ..access.tokens import may_read_the_log
 from ..errors import BadInput
 from ..health import Health
 from .given import Events, Measures, Plane
@@ -88,7 +89,9 @@ async def checkpoint(plane: Plane) -> Head:
 
 
 @get("/api/ledger/events/{position:int}", summary="One event with its proof")
-async def event(position: FromPath[int], plane: Plane) -> Inclusion:
+async def event(position: FromPath[int], request: Request[Any, Any, Any], plane: Plane) -> Inclusion:
+    may_read_the_log(request.state.caller)
+
     def look() -> Inclusion:
         size = plane.ledger.checkpoint()[1].size
         if not 1 <= position <= size:
@@ -102,7 +105,8 @@ async def event(position: FromPath[int], plane: Plane) -> Inclusion:
 
 
 @get("/api/events", media_type="text/event-stream", summary="What the log commits, as it comes (server-sent events)")
-async def events(hub: Events) -> Stream:
+async def events(request: Request[Any, Any, Any], hub: Events) -> Stream:
+    may_read_the_log(request.state.caller)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return Stream(hub.watch().events, media_type="text/event-stream", headers=headers)
 

@@ -8,6 +8,7 @@ import msgspec
 from litestar import Request, get
 from litestar.params import FromQuery
 
+from ..access.tokens import may_read_the_log
 from ..dashboard.browsing import Filter, Page, browse
 from ..dashboard.panels import Looker, Panels
 from ..errors import BadInput
@@ -38,12 +39,14 @@ def looker_of(request: Request[Any, Any, Any], plane: ControlPlane) -> Looker:
 @get("/api/panels", summary="Everything that the dashboard shows")
 async def panels(request: Request[Any, Any, Any], plane: Plane, window: FromQuery[int] = 0) -> Panels:
     """`window` in seconds is 900, 3600, 21600, 86400, 604800 or 2592000; 0 takes what fits."""
+    may_read_the_log(request.state.caller)
     looker = looker_of(request, plane)
     return await anyio.to_thread.run_sync(looker.look, window or None)
 
 
 @get("/api/panels/events", summary="The events behind a number, newest first")
 async def behind(
+    request: Request[Any, Any, Any],
     plane: Plane,
     topic: FromQuery[str] = "",
     field: FromQuery[str] = "",
@@ -53,6 +56,7 @@ async def behind(
     limit: FromQuery[int] = 50,
 ) -> Page:
     """`topic`: beginnings of topics, with commas between; `field` and `value`: what an event must hold."""
+    may_read_the_log(request.state.caller)
     _check(since, before)
     wanted = Filter(tuple(filter(None, topic.split(","))), field, value, since)
     return await anyio.to_thread.run_sync(browse, plane.ledger, wanted, before or None, limit)

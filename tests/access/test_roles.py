@@ -30,6 +30,8 @@ BODIES = {
     "/api/orchestration/policy-sim": {},
     "/api/tokens/{jti}/revoke": {"reason": "why"},
 }
+# What shows the whole log, with the messages of every workspace, is not for who takes part in some threads only.
+WHOLE_LOG = ("/api/events", "/api/ledger/events/{position}", "/api/panels", "/api/panels/events")
 # Endless by nature, asked in tests/api/test_stream.py.
 STREAMS = ("/api/events",)
 # Rooms that prove by themselves who may call them.
@@ -48,10 +50,20 @@ async def test_each_role_may_do_what_it_is_for_and_nothing_more(client, clock, r
             continue
         answer = await client.request(verb, path.replace("{position}", "1").replace("{", "").replace("}", ""),
                                       json=BODIES.get(path), headers=headers)  # fmt: skip
-        allowed = verb == "get" or WRITES[role] >= WRITES[LEAST[verb, path]]
+        if verb == "get":
+            allowed = path not in WHOLE_LOG or role not in ("participant", "coordinator")
+        else:
+            allowed = WRITES[role] >= WRITES[LEAST[verb, path]]
         assert (answer.status_code != 403) is allowed, (verb, path, answer.text)
         if not allowed:
             assert answer.json()["code"] == "access.forbidden"
+
+
+@pytest.mark.parametrize("role", ["participant", "coordinator"])
+async def test_the_stream_of_the_whole_log_is_not_for_those_in_some_threads(client, clock, role):
+    headers = {"Authorization": f"Bearer {signed(claims(clock.now(), role=role))}"}
+    answer = await client.get("/api/events", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (403, "access.forbidden")
 
 
 async def test_no_route_that_writes_is_left_out_of_the_table(client):
