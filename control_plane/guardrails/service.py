@@ -18,7 +18,7 @@ from . import events as e
 from . import outside, rules
 from .deciding import Modes, Past, decide
 from .hits import Answer
-from .loading import RuleFiles
+from .loading import PLACES, RuleFiles
 from .matching import Matcher, matcher_of, with_own
 from .messages import messages
 from .observing import Call, brakes, observe, overridden
@@ -231,8 +231,15 @@ class Guard:
         """Write the session files of what was decided since."""
         with self._noting:
             waiting, self._news = self._news, {}
+        if not self._own_project():
+            return
         for session, news in waiting.items():
             update_session(self.project, session, news, self._flags().hook_sample_limit)
+
+    def _own_project(self) -> bool:
+        """A working folder that merely happens to be ours, without rules or a home of its own, is left alone."""
+        inside = os.path.realpath(self.home).startswith(os.path.realpath(self.project) + os.sep)
+        return inside or any(os.path.isfile(os.path.join(self.project, place)) for place in PLACES)
 
     def protected(self, session: str, minutes: float = ALIVE_MINUTES) -> bool:
         """Only a decision that is young enough says that the guardrails are alive in this session."""
@@ -257,6 +264,10 @@ class Guard:
 
     def settings(self) -> Flags:
         return self._flags()
+
+    def said(self, name: str) -> str:
+        """What this process's own environment says; empty when it says nothing."""
+        return self._environment.get(name, "").strip()
 
     def now(self) -> float:
         return self._clock.now()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ..clock import Clock, new_id
 from ..ledger.events import Event
 from . import events as e
-from .planning import Plan, plan
+from .planning import Check, Plan, plan
 from .rules import answer_stop
 from .running import Result, run_check
 from .service import Guard
@@ -44,12 +44,7 @@ def stop(
     made = plan(guard.project, paths, most=most, tests=tests)
     if not made.checks:
         return Stopped(False, "", made)
-    braked = environment.get("OPENCODE_STOP_CHECK_MODE", "").strip() == "plan"
-    off = guard.modes().off_until > guard.now()
-    runs = [
-        check for check in made.checks
-        if not braked and not off and (execute if execute is not None else _executes(guard, modes, check.root))
-    ]  # fmt: skip
+    runs = _chosen(guard, modes, made, environment, execute)
     name = new_id(guard.now())
     mode = "execute" if runs else "plan"
     guard.ledger.record(
@@ -67,6 +62,20 @@ def stop(
     for result in results:
         guard.ledger.record(_checked(name, session, result, clock))
     return _answered(guard, session, made, results)
+
+
+def _chosen(
+    guard: Guard, modes: Mapping[str, StopScope], made: Plan, environment: Mapping[str, str], execute: bool | None
+) -> list[Check]:
+    """The checks that are run; the others are only shown."""
+    wanted = environment.get("OPENCODE_STOP_CHECK_MODE", "").strip()
+    if wanted == "plan" or guard.modes().off_until > guard.now():
+        return []
+    if execute is not None:
+        return list(made.checks) if execute else []
+    # What nobody here decided, the caller may: as with enforcement.
+    eager = wanted == "execute" and not guard.said("OPENCODE_STOP_CHECK_MODE")
+    return [check for check in made.checks if _executes(guard, modes, check.root, eager=eager)]
 
 
 def _answered(guard: Guard, session: str, made: Plan, results: tuple[Result, ...]) -> Stopped:
@@ -104,7 +113,7 @@ def _settings(state: State, path: str) -> StopScope:
     return StopScope("")
 
 
-def _executes(guard: Guard, modes: Mapping[str, StopScope], root: str) -> bool:
+def _executes(guard: Guard, modes: Mapping[str, StopScope], root: str, *, eager: bool) -> bool:
     scope = _settings(guard.state(), "" if root == "." else root)
     told = {
         scope.mode,
@@ -112,7 +121,7 @@ def _executes(guard: Guard, modes: Mapping[str, StopScope], root: str) -> bool:
     } - {""}
     if told:
         return told == {"execute"}
-    return guard.settings().stop_check_mode == "execute"
+    return eager or guard.settings().stop_check_mode == "execute"
 
 
 def _timeout(state: State, root: str) -> float:

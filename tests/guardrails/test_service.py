@@ -172,6 +172,14 @@ def test_the_session_file_stays_readable(guard, write, project):
     assert "content" not in json.dumps(told)
 
 
+def test_a_folder_that_is_no_project_of_ours_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with ControlPlane.open(tmp_path.parent / f"{tmp_path.name}-home", background=False) as plane:
+        plane.guard.check("Write", {"file_path": "a"}, session="s")
+        plane.guard.finished("Write", {"file_path": "a"}, session="s")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.requirement("GUARD-12")
 def test_only_a_young_decision_says_that_a_session_is_protected(guard, write, clock):
     assert not guard.protected("s")

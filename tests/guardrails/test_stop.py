@@ -205,6 +205,16 @@ def test_the_brake_of_the_caller_makes_it_a_plan_again(guard, tools):
     assert stopping.stop(guard, "s", braked, edited=["a.py"]).mode == "plan"
 
 
+def test_a_caller_may_execute_where_nobody_here_said_otherwise(guard, tools, monkeypatch):
+    eager = {**os.environ, "OPENCODE_STOP_CHECK_MODE": "execute"}
+    assert stopping.stop(guard, "s", eager, edited=["a.py"]).mode == "execute"
+    guard.set_stop("", "plan", actor="ann")
+    assert stopping.stop(guard, "s", eager, edited=["a.py"]).mode == "plan"
+    guard.set_stop("", "execute", actor="ann")
+    monkeypatch.setenv("OPENCODE_STOP_CHECK_MODE", "plan")
+    assert stopping.stop(guard, "s", {**os.environ}, edited=["a.py"]).mode == "plan"
+
+
 @pytest.mark.requirement("GUARD-34", "ROLLOUT-22")
 def test_the_time_out_is_120_s_and_can_be_tuned_by_scope(guard, tools):
     assert stopping.TIMEOUT_S == 120.0
