@@ -5,11 +5,15 @@ import contextlib
 
 from ..assembly import fold
 from ..clock import Clock
+from ..ledger.events import Event
 from ..ledger.opening import Opened
+from ..projections.folding import CHUNK
 from ..rooms import CATALOGUE
 from ..turns.projection import TURNS
 from ..turns.state import Turns
 from .homes import named_home
+
+TOPICS = "turns."
 
 
 def turns_of(arguments: argparse.Namespace) -> Turns:
@@ -17,3 +21,14 @@ def turns_of(arguments: argparse.Namespace) -> Turns:
     with contextlib.closing(Opened(named_home(arguments), CATALOGUE, Clock(), signing=False)) as opened:
         folder, _ = fold(opened)
         return folder.state(TURNS)
+
+
+def turn_events(arguments: argparse.Namespace) -> list[Event]:
+    """Every event of a turn in the log, in its order."""
+    found = list[Event]()
+    with contextlib.closing(Opened(named_home(arguments), CATALOGUE, Clock(), signing=False)) as opened:
+        after = 0
+        while rows := opened.backend.rows(after, CHUNK):
+            after = rows[-1][0]
+            found += [CATALOGUE.decode(topic, state) for _, _, _, topic, state in rows if topic.startswith(TOPICS)]
+    return found

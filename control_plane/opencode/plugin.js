@@ -6,6 +6,7 @@ import { createHash } from "node:crypto"
 import { spawn } from "node:child_process"
 import { readFileSync, writeFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import { isatty } from "node:tty"
 
 const SETTINGS = {}
 
@@ -14,6 +15,8 @@ const PATIENCE_MS = SETTINGS.wait_ms || 40 // what a turn waits for the control 
 const BACKGROUND_MS = 3000 // what nobody waits for may take longer
 const SIGN_MS = 2500 // a model that gives no sign of life for so long is taken to hang; see `patience`
 const QUEUE = 1000
+const QUESTION_MS = SETTINGS.question_ms || 15000 // without a terminal a question is rejected after this
+const STOP_MS = 15 * 60 * 1000 // stop checks run programs
 // Tools that change nothing: after any other a turn is not moved to another model.
 const HARMLESS = /^(read|glob|grep|list|ls|todowrite|todoread|skill|question|invalid|list_mcp_.*|read_mcp_.*)$/
 
@@ -438,14 +441,53 @@ export const ControlPlane = async (ctx) => {
       case "session.error":
         if (told.error && session && told.error.name !== "MessageAbortedError") { const turn = turns.get(session.turn); if (turn && !turn.moving) turn.error ||= kindOf(told.error) }
         break
-      case "permission.asked": case "question.asked": session.asked.add(told.id); break
+      case "permission.asked": question(told); break
+      case "question.asked": session.asked.add(told.id); break
       case "permission.replied": case "question.replied": case "question.rejected": session.asked.delete(told.requestID || told.permissionID || told.id); session.asked.clear(); session.sign = now(); break
       case "session.idle":
         session.waiting = false
         session.running.clear()
-        for (const turn of turns.values()) if (turn.session === session.id) end(turn)
+        for (const turn of turns.values()) if (turn.session === session.id && !turn.ended) { end(turn); if (turn.ended) stopChecks(turn).catch(() => {}) }
         break
     }
+  }
+
+  // Guardrails: what a tool is about to do is checked; only a plain "block" stops it.
+  const brakes = () => Object.fromEntries(["OPENCODE_ENFORCEMENT_MODE", "OPENCODE_ENFORCE_FAMILIES", "OPENCODE_STOP_CHECK_MODE"].filter((name) => process.env[name]).map((name) => [name, process.env[name]]))
+  const call = (input, args) => ({ session: input.sessionID, tool: input.tool, args: args || {}, cwd: ctx.directory, client: "opencode", env: brakes() })
+  async function check(input, output) {
+    if (HARMLESS.test(input.tool)) return
+    const said = await link.soon("/api/guard/check", call(input, output.args))
+    if (said?.decision === "block") throw new Error(said.message)
+  }
+
+  // A session came to rest after changes: its checks run, and where they fail it is sent back to work. The server counts the rounds.
+  async function stopChecks(turn) {
+    if (!turn || sessionOf(turn.session).parent || !turn.edits || turn.error === "cancelled") return
+    await Promise.resolve(link.send())
+    if (link.url === null || link.down) return
+    let said
+    try { said = await link.ask("/api/guard/stop", { session: turn.session, cwd: ctx.directory, env: brakes() }, STOP_MS) } catch { return }
+    if (said.verdict === "passed") link.tell("/api/opencode/verdict", { verdict: "good", source: "stop-checks", turn: turn.id })
+    if (said.verdict !== "failed") { if (said.verdict === "given-up") toast("Stop checks still fail, and nobody is asked again.", "warning"); return }
+    link.tell("/api/opencode/verdict", { verdict: "bad", source: "stop-checks", turn: turn.id })
+    if (sessionOf(turn.session).turn !== turn.id || (await busy(turn.session))) return // somebody went on meanwhile
+    const model = refOf(turn.picked === "auto" && world.registered ? AUTO : turn.model)
+    await client.session.promptAsync({ path: { id: turn.session }, body: { agent: turn.agent, model, parts: [{ type: "text", text: said.message }] } })
+  }
+
+  // Nobody is there to answer: rejected with a reason, so that the model goes on; in the session and in its subagents.
+  const attended = () => SETTINGS.attended || [0, 1, 2].some((fd) => { try { return isatty(fd) } catch { return false } })
+  function question(told) {
+    const session = sessionOf(told.sessionID)
+    session.asked.add(told.id)
+    if (attended()) return
+    setTimeout(async () => {
+      if (!session.asked.has(told.id)) return
+      const message = `Nobody can answer here: there is no terminal. ${told.permission || "This"} needs an "allow" in the configuration; go on without it.`
+      try { await client._client.post({ url: `/permission/${told.id}/reply`, body: { reply: "reject", message }, headers: { "Content-Type": "application/json" } }) }
+      catch { await client.postSessionIdPermissionsPermissionId({ path: { id: told.sessionID, permissionID: told.id }, body: { response: "reject" } }).catch(() => {}) }
+    }, QUESTION_MS)
   }
 
   function reverted(info) {
@@ -478,6 +520,7 @@ export const ControlPlane = async (ctx) => {
       world.fallback = configured
       let wanted = false
       try { wanted = !!JSON.parse(readFileSync(join(SETTINGS.home, "opencode-auto.json"), "utf8")).on } catch {}
+      world.registered = wanted
       if (wanted) {
         cfg.provider ??= {}
         // Nothing is ever sent to this address: a turn's model is another before it is asked.
@@ -514,6 +557,13 @@ export const ControlPlane = async (ctx) => {
       if (!["why", "good", "bad"].includes(input.command)) return
       await show(input.sessionID, await command(input.command, input.sessionID))
       throw new Error("handled by the control plane") // no model is asked
+    },
+    async "tool.execute.before"(input, output) { await check(input, output) },
+    async "tool.execute.after"(input) {
+      if (HARMLESS.test(input.tool)) return
+      const turn = turns.get(sessionOf(input.sessionID).turn)
+      for (let at = turn; at; at = turns.get(sessionOf(sessionOf(at.session).parent || "").turn)) { at.edits = true; if (!sessionOf(at.session).parent) break }
+      link.tell("/api/guard/finished", call(input, input.args))
     },
     async dispose() {
       disposed = true

@@ -62,7 +62,8 @@ def obtain() -> str:
 class World:
     def __init__(self, binary: str, folder: Path, *, cost: dict[str, Any] | None = None, **more: Any) -> None:
         self.binary, self.folder, self.model = binary, folder, Scripted()
-        self.project, self.home = folder / "project", folder / "home"
+        self.project = folder / "project"
+        self.home = self.project / ".opencode" / "control-plane"
         self.user, self.server, self.resident = folder / "user", None, None
         self.env = {
             name: value
@@ -73,7 +74,7 @@ class World:
             "HOME": str(self.user), "TMPDIR": str(folder / "tmp"), "XDG_CONFIG_HOME": str(self.user / ".config"),
             "XDG_DATA_HOME": str(self.user / ".local/share"), "XDG_STATE_HOME": str(self.user / ".local/state"),
             "XDG_CACHE_HOME": str(self.user / ".cache"), "OPENCODE_DISABLE_AUTOUPDATE": "1",
-            "OPENCODE_DISABLE_MODELS_FETCH": "1", "PYTHONPATH": str(REPO), "CONTROL_PLANE_HOME": str(self.home),
+            "OPENCODE_DISABLE_MODELS_FETCH": "1", "PYTHONPATH": str(REPO),
             "CONTROL_PLANE_WITNESS": str(folder / "witness"),
             # Nothing but loopback can be reached.
             "HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9",
@@ -114,6 +115,14 @@ class World:
     def install(self, *words: str) -> dict[str, Any]:
         told: dict[str, Any] = json.loads(self.cli("opencode", "install", "--opencode", self.binary, "--json", *words))
         return told
+
+    def settle(self, **settings: Any) -> None:
+        """Give the installed plugin other settings."""
+        path = self.project / ".opencode/plugin/control-plane.js"
+        text = path.read_text()
+        line = next(line for line in text.splitlines() if line.startswith("const SETTINGS = "))
+        told = json.loads(line.removeprefix("const SETTINGS = ")) | settings
+        path.write_text(text.replace(line, f"const SETTINGS = {json.dumps(told)}"))
 
     def serve(self) -> None:
         """The control plane, as the plugin would start it."""

@@ -31,6 +31,7 @@ _WHERE = (
         *_WHERE,
         argument("--remove", action="store_true", help="take the plugin away again"),
         argument("--wait-ms", type=int, metavar="MS", help="what a turn under auto waits for advice, at most; 40"),
+        argument("--attended", action="store_true", help="somebody answers questions even where there is no terminal"),
         argument("--unchecked", action="store_true", help="do not ask OpenCode its version and its models"),
     ),
 )
@@ -60,6 +61,8 @@ def install(arguments: argparse.Namespace, out: Output) -> int:
         "command": installing.command(home.root.resolve()),
         "opencode": version,
     }
+    if arguments.attended:
+        settings["attended"] = True
     if arguments.wait_ms is not None:
         if not 1 <= arguments.wait_ms <= 60_000:
             raise BadInput("--wait-ms is a number from 1 to 60000")
