@@ -52,7 +52,7 @@ bench: $(VENV)/ready-for-benchmarks ## The benchmarks, one after another, and th
 		$(BIN)/python benchmarks/vs_litellm.py </dev/null || failed=1; exit $$failed
 
 proofs: $(VENV)/ready-for-tests ## Every proof under scripts/, each against the real system.
-	@failed=0; for file in $(sort $(wildcard scripts/*/m0_*.py scripts/*/fg*.py)); do \
+	@failed=0; for file in $(sort $(wildcard scripts/*/m0_*.py scripts/*/fg*.py scripts/*/bridge_*.py)); do \
 		echo "== $$file"; $(BIN)/python $$file </dev/null || failed=1; done; exit $$failed
 
 pages: $(VENV)/ready ## Write the pages that are generated from the code.

@@ -31,6 +31,10 @@ class Messages:
             while len(self._known) > AT_HAND:
                 self._known.popitem(last=False)
 
+    def forget(self) -> None:
+        with self._lock:
+            self._known.clear()
+
     def page(self, thread: str, first: int, places: list[int]) -> list[MessagePosted]:
         """The messages from `first` on, which lie at these versions of the thread's stream."""
         return [self._one(thread, seq, place) for seq, place in enumerate(places, first)]

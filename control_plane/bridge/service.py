@@ -344,6 +344,10 @@ class Bridge:
 
     # What others of the house use.
 
+    def forget(self) -> None:
+        """Read messages from the log again, those of late too."""
+        self._messages.forget()
+
     def heard(self, listener: Callable[[], None]) -> None:
         """Call `listener` after each commit of this process."""
         self._heard.append(listener)

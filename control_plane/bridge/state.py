@@ -303,10 +303,7 @@ def _see(state: BridgeState, event: SessionSeen) -> None:
 
 def _fold_job(state: BridgeState, thread: Thread, event: JobEvent) -> None:
     if isinstance(event, WakeQueued):
-        thread.jobs[event.job] = Job(
-            event.job, thread.id, thread.workspace, event.target, event.reason, event.prompt, event.seq, event.cause,
-            event.request, event.at, event.at,
-        )  # fmt: skip
+        thread.jobs[event.job] = job_of(event)
         recent = [at for at in thread.triggers.get(event.target, ()) if at > event.at - MINUTE]
         thread.triggers[event.target] = [*recent, event.at]
         thread.undeliverable.pop(event.target, None)
@@ -347,6 +344,14 @@ def _fold_job(state: BridgeState, thread: Thread, event: JobEvent) -> None:
             job.status, job.why = JobStatus.DEAD_LETTER, event.reason
             thread.undeliverable[job.target] = (job.seq, event.reason)
             _finish(state, thread, job, event.at)
+
+
+def job_of(event: WakeQueued) -> Job:
+    """A wake as it begins."""
+    return Job(
+        event.job, event.thread, event.workspace, event.target, event.reason, event.prompt, event.seq, event.cause,
+        event.request, event.at, event.at,
+    )  # fmt: skip
 
 
 def _fail(state: BridgeState, job: Job, event: WakeFailed) -> None:

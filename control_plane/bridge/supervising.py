@@ -17,7 +17,7 @@ from ..ledger.events import Event
 from ..projections import deciding
 from . import waking
 from .drivers import Driver, Order, Outcome
-from .events import WakeDied
+from .events import WakeClaimed, WakeDied
 from .reading import stream_of
 from .service import Bridge
 from .state import Job, Thread, session_key
@@ -89,14 +89,18 @@ class Supervisor:
 
             def decide(name: str = name) -> list[Event]:
                 thread = bridge.state.threads[name]
-                return waking.wake_sleepers(
+                queued = waking.wake_sleepers(
                     bridge.state, thread, bridge.limits, now, lambda: f"trg_{new_id(now)}", _unread(thread)
                 )
+                return queued + waking.begin(bridge.state, queued, self.holder, bridge.limits, now)
 
             with bridge.folder.still():
                 due = name in bridge.state.threads and decide()
-            if due:
-                found.queued += len(self._write(name, decide))
+            for event in self._write(name, decide) if due else ():
+                if isinstance(event, WakeClaimed):
+                    self._act(event.thread, event.job, found)
+                else:
+                    found.queued += 1
 
     def _due(self) -> list[Job]:
         with self._bridge.folder.still():
@@ -109,13 +113,13 @@ class Supervisor:
         with bridge.folder.still():
             what = waking.look(bridge.state, job, bridge.limits, now)
         if isinstance(what, Plan):
-            self._attempt(job, what, found)
+            self._attempt(job, found)
         elif what:
             self._settle(job, found, lambda one: waking.look(bridge.state, one, bridge.limits, now))
         elif job.status is JobStatus.TRIGGERING and job.sent is None and now >= job.lease_until:
             self._take_over(job, found)
 
-    def _attempt(self, job: Job, chosen: Plan, found: Tick) -> None:
+    def _attempt(self, job: Job, found: Tick) -> None:
         """Claim it before anybody else does, then act."""
         bridge, now = self._bridge, self._clock.now()
 
@@ -127,14 +131,17 @@ class Supervisor:
             session = bridge.state.sessions.get(session_key(job.workspace, job.target))
             return waking.claim(known, again, session, self.holder, bridge.limits, now)
 
-        claimed = self._write(job.thread, decide)
-        if not claimed:
-            return
-        with bridge.folder.still():
-            mine = bridge.state.threads[job.thread].jobs[job.id]
+        if self._write(job.thread, decide):
+            self._act(job.thread, job.id, found)
+
+    def _act(self, thread: str, name: str, found: Tick) -> None:
+        """What was claimed is done: here, or by one of the pool while the next ones are looked at."""
+        with self._bridge.folder.still():
+            mine = self._bridge.state.threads[thread].jobs.get(name)
+            if mine is None:
+                return
             order, runtime = _order(mine), self._runtime(mine)
-        self._log("wake.claimed", job=job.id, step=str(order.step), attempt=order.attempt, why=chosen.reason,
-                  request_id=job.request)  # fmt: skip
+        self._log("wake.claimed", job=name, step=str(order.step), attempt=order.attempt, request_id=mine.request)
         if self._pool is None:
             self._drive(order, runtime, found)
         else:

@@ -17,7 +17,7 @@ from .events import (
 )
 from .faults import InvalidArgument, InvalidTransition, RateLimited
 from .rules import Actor, by, message_id
-from .state import MINUTE, BridgeState, Job, Session, Thread, session_key
+from .state import MINUTE, BridgeState, Job, Session, Thread, job_of, session_key
 from .terms import LONGEST_PROMPT, SYSTEM, Defaults, JobStatus, Kind, Status, Step
 
 _SUPERVISOR: dict[str, Any] = {"actor": SYSTEM, "role": "system"}
@@ -150,12 +150,26 @@ def look(state: BridgeState, job: Job, limits: Defaults, now: float) -> "list[Ev
     waited = now - job.deferred_since if job.status is JobStatus.DEFERRED and job.deferred_since is not None else 0.0
     if waited >= limits.longest_defer_s:
         return fail(state, job, "DEFER_TIMEOUT", limits, now, hopeless=True)
-    in_flight = sum(_in_flight(other) for name in state.stirring for other in state.threads[name].jobs.values())
-    return _way(state, job, session, limits, now) if in_flight < limits.parallel else []
+    return _way(state, job, session, limits, now) if room_for_more(state, limits) else []
 
 
-def _in_flight(job: Job) -> bool:
-    return job.status is JobStatus.TRIGGERING
+def room_for_more(state: BridgeState, limits: Defaults, begun: int = 0) -> bool:
+    """Whether fewer wakes than allowed are under way, `begun` of them not in the log yet."""
+    jobs = (job for name in state.stirring for job in state.threads[name].jobs.values())
+    return begun + sum(job.status is JobStatus.TRIGGERING for job in jobs) < limits.parallel
+
+
+def begin(state: BridgeState, queued: list[Event], holder: str, limits: Defaults, now: float) -> list[Event]:
+    """Claims for jobs that are about to be queued, so that both are one commit."""
+    claims: list[Event] = []
+    for event in queued:
+        if isinstance(event, WakeQueued) and room_for_more(state, limits, len(claims)):
+            job = job_of(event)
+            session = state.sessions.get(session_key(job.workspace, job.target))
+            chosen = _way(state, job, session, limits, now)
+            if isinstance(chosen, Plan):
+                claims += claim(job, chosen, session, holder, limits, now)
+    return claims
 
 
 def _way(state: BridgeState, job: Job, session: Session | None, limits: Defaults, now: float) -> "list[Event] | Plan":

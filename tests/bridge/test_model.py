@@ -159,7 +159,7 @@ class BridgeMachine(RuleBasedStateMachine):
 
 
 RULES = settings(
-    max_examples=15, stateful_step_count=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=10, stateful_step_count=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 
 
