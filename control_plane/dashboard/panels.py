@@ -12,6 +12,7 @@ from ..review.service import Status as ReviewStatus
 from ..router.projection import ROUTER
 from .figures import WINDOWS, ArmFigures, figures, fitting
 from .recent import Bypass, Move, Recent, Step
+from .waiting import Waits, waits
 
 STEPS: Final = 8
 
@@ -69,6 +70,7 @@ class Panels(msgspec.Struct, frozen=True, kw_only=True):
     stages: tuple[str, ...]
     policies: list[PolicyPanel]
     review: ReviewStatus
+    waits: Waits
     flags: list[dict[str, str]]
 
 
@@ -98,6 +100,7 @@ class Looker:
             stages=STAGES,
             policies=[self._policy(one.policy, steps) for one in plane.policies.list()],
             review=plane.review.status(),
+            waits=waits(plane),
             flags=[one._asdict() for one in plane.explained_flags()],
         )
 

@@ -42,6 +42,8 @@ async def browser(anyio_backend: str) -> AsyncIterator[Browser | str]:
 async def house(tmp_path: Path, browser: Browser | str, could_not_run: Callable[[str], None]) -> AsyncIterator[House]:
     clock, hub = HandClock(), Hub()
     async with contextlib.AsyncExitStack() as stack:
-        plane = stack.enter_context(ControlPlane.open(tmp_path / "home", catalogue=ARMS, clock=clock, background=False))
+        plane = stack.enter_context(
+            ControlPlane.open(tmp_path / ".opencode/control-plane", catalogue=ARMS, clock=clock, background=False)
+        )
         url = await stack.enter_async_context(served(plane, hub))
         yield House(plane, clock, hub, url, browser, could_not_run, [], stack)

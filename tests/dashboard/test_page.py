@@ -1,10 +1,18 @@
 """The page in a real browser: it loads, lives, explains, and can be used by everybody."""
 
+import json
+from pathlib import Path
+
 import pytest
 from playwright.async_api import Page, expect
 
 from control_plane import Task
+from control_plane.bridge.rules import Actor
+from control_plane.bridge.terms import Status
+from control_plane.governance.plugins import Observation
+from control_plane.guardrails.terms import Label
 from tests.dashboard.house import TOKEN, House, in_browser, serious_findings, shot
+from tests.guardrails.ground import RULES
 
 pytestmark = pytest.mark.anyio
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
@@ -314,3 +322,34 @@ async def test_after_a_break_of_the_stream_nothing_is_missing(house: House):
     await expect(page.locator("#decisions-table tbody tr")).to_have_count(3)
     await expect(page.locator("#decisions-table tbody tr").first).to_contain_text("while.away.2")
     await expect(page.locator("#notice")).to_be_hidden()
+
+
+@pytest.mark.requirement("SERVE-33")
+@in_browser
+async def test_whatever_wants_a_person_stands_in_one_list_oldest_first(house: House, tmp_path: Path):
+    rules = tmp_path / ".claude/skills/skill-rules.json"
+    rules.parent.mkdir(parents=True)
+    rules.write_text(json.dumps(RULES))
+    plane, clock = house.plane, house.clock
+    page = await house.visit()
+    await expect(page.locator("#waits-empty")).to_be_visible()
+    answer = plane.guard.check("Write", {"file_path": "src/db/client.ts", "content": "x"}, session="s")
+    assert answer.hits
+    clock.pass_by(60)
+    plane.plugins.observe("noisy", Observation(policy_violation=True))
+    clock.pass_by(60)
+    boss = Actor("boss", "coordinator", "w1")
+    asked = {"workspace_id": "w1", "title": "t", "type": "workflow", "participants": ["exec"]}
+    thread = plane.bridge.call("create_thread", boss, json.dumps(asked).encode())["thread_id"]
+    plane.bridge.set_status(thread, Status.BLOCKED, "stuck", boss)
+    rows = page.locator("#waits-table tbody tr")
+    await expect(rows).to_have_count(len(answer.hits) + 2)
+    assert await rows.locator("td:nth-child(2)").all_inner_texts() == [
+        *["guard hit"] * len(answer.hits), "plugin in quarantine", "blocked thread",
+    ]  # fmt: skip
+    await expect(rows.last).to_contain_text(f"control-plane bridge unblock-thread --thread-id {thread}")
+    await expect(page.locator("#review-facts")).to_contain_text(f"Guard hits without a label{len(answer.hits)}")
+    await rows.first.get_by_role("button", name="Wrong").click()
+    await expect(rows).to_have_count(len(answer.hits) + 1)
+    assert [hit.label for hit in plane.guard.state().hits.values()].count(Label.FP) == 1
+    assert house.complaints == []

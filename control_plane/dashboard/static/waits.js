@@ -4,6 +4,11 @@ import { at, behind, el, keyed, say, show } from "./dom.js";
 import { write } from "./api.js";
 import { count, hours } from "./words.js";
 
+const KINDS = { review: "Reviews", "paused policy": "Paused policies", "plugin in quarantine": "Plugins in quarantine",
+  "guard hit": "Guard hits without a label", "blocked thread": "Blocked threads", "undelivered wake": "Undelivered wakes" };
+const TOPICS = { review: "review.", "paused policy": "policy.paused", "plugin in quarantine": "plugin.",
+  "guard hit": "guard.decided", "blocked thread": "bridge.thread-status-changed", "undelivered wake": "bridge.wake-died" };
+
 let acted = () => {};
 let complain = () => {};
 
@@ -13,24 +18,18 @@ export function onVerdict(does, says) {
 }
 
 export function showWaits(panels) {
-  const { review } = panels;
-  const lines = [
-    ...review.sample.map((item) => ({ key: `review ${item.id}`, name: item.id, kind: item.kind, age: item.age_hours,
-      words: item.evidence, filter: { topic: "review.", field: "item", value: item.id }, item: item.id })),
-    ...panels.policies.filter((one) => one.paused).map((one) => ({ key: `policy ${one.policy}`, name: one.policy,
-      kind: "paused policy", age: (panels.window.now - (one.steps[0]?.at ?? panels.window.now)) / 3600,
-      words: "its artifact was not conclusive; it waits for another", filter: { topic: "policy.", field: "policy", value: one.policy } })),
-  ].sort((a, b) => b.age - a.age);
-  show(at("waits-empty"), lines.length === 0);
-  show(at("waits-table").parentElement, lines.length > 0);
-  keyed(at("waits-table").tBodies[0], lines, (one) => one.key, row, (child, one) => {
-    const late = one.age >= review.slo.target_hours;
+  const { review, waits, window } = panels;
+  show(at("waits-empty"), waits.oldest.length === 0);
+  show(at("waits-table").parentElement, waits.oldest.length > 0);
+  keyed(at("waits-table").tBodies[0], waits.oldest, (one) => `${one.kind} ${one.name} ${one.rule}`, row, (child, one) => {
+    const age = (window.now - one.since) / 3600, late = age >= review.slo.target_hours;
     child.cells[2].className = late ? "n state bad" : "n";
-    say(child.cells[2], `${late ? "▲ " : ""}${hours(one.age)}`);
+    say(child.cells[2], `${late ? "▲ " : ""}${hours(age)}`);
+    say(child.cells[3], one.words);
   });
   facts(at("review-facts"), [
-    ["Waiting", count(review.pending), { topic: "review.queued,review.resolved" }],
-    ["p95 of their age", `${hours(review.slo.p95_hours)} of ${hours(review.slo.target_hours)}`, { topic: "review." }],
+    ...Object.entries(waits.counts).map(([kind, number]) => [KINDS[kind], count(number), { topic: TOPICS[kind] }]),
+    ["p95 of the reviews' age", `${hours(review.slo.p95_hours)} of ${hours(review.slo.target_hours)}`, { topic: "review." }],
     ["Resolved in time", `${Math.round(review.throughput.on_time * 100)} % of ${count(review.throughput.due)} due this week`, { topic: "review.resolved" }],
     ["Learning records refused", count(Object.values(panels.health.rejected_records).reduce((a, b) => a + b, 0)), { topic: "learning." }],
   ]);
@@ -43,19 +42,25 @@ export function facts(list, lines) {
   (child, [, text]) => say(child.lastElementChild.firstElementChild, text));
 }
 
+const BUTTONS = {
+  review: [["Approve", (one) => [`/api/policy-review/${encodeURIComponent(one.name)}`, { verdict: "approved" }]],
+    ["Reject", (one) => [`/api/policy-review/${encodeURIComponent(one.name)}`, { verdict: "rejected" }]]],
+  "guard hit": [["Right", (one) => ["/api/guard/label", { decision_id: one.name, rule: one.rule, label: "TP" }]],
+    ["Wrong", (one) => ["/api/guard/label", { decision_id: one.name, rule: one.rule, label: "FP" }]]],
+};
+
 function row(one) {
-  const decide = (verdict) => async () => {
+  const decide = (ask) => async () => {
     try {
-      await write(`/api/policy-review/${encodeURIComponent(one.item)}`, { verdict });
+      await write(...ask(one));
     } catch (fault) {
       complain(fault.message);
     }
     acted();
   };
-  const actions = one.item === undefined
-    ? el("a", { href: "#policies", text: "See the policy" })
-    : el("span", { class: "inline" }, ...[["Approve", "approved"], ["Reject", "rejected"]].map(([text, verdict]) =>
-      el("button", { type: "button", text, "aria-label": `${text} ${one.name}`, on: { click: decide(verdict) } })));
-  return el("tr", {}, el("th", { scope: "row" }, behind(one.name, one.filter, "its events")), el("td", { text: one.kind }),
-    el("td", { class: "n" }), el("td", { text: one.words }), el("td", {}, actions));
+  const actions = (BUTTONS[one.kind] ?? []).map(([text, ask]) =>
+    el("button", { type: "button", text, "aria-label": `${text} ${one.name}`, on: { click: decide(ask) } }));
+  return el("tr", {}, el("th", { scope: "row" }, behind(one.name, { topic: one.topic, field: one.field, value: one.value }, "its events")),
+    el("td", { text: one.kind }), el("td", { class: "n" }), el("td"),
+    el("td", {}, actions.length ? el("span", { class: "inline" }, ...actions) : el("code", { text: one.command })));
 }
