@@ -59,6 +59,7 @@ pages: $(VENV)/ready ## Write the pages that are generated from the code.
 	$(BIN)/python -m control_plane.flags example > flags.env.example
 	$(BIN)/python -m control_plane.flags table > docs/flags.md
 	$(BIN)/python -m control_plane.pages > docs/events.md
+	$(BIN)/python -m control_plane alerts > docs/alerts.yaml
 
 lock: $(VENV)/ready-to-lock ## Pin what pyproject.toml asks for; `make lock LOCK=--upgrade` takes the newest.
 	$(COMPILE) requirements/lock.in --output-file requirements/lock.txt
