@@ -27,6 +27,10 @@ class RuleFiles:
         self._paths = [Path(project) / place for place in PLACES]
         self._seen: tuple[object, ...] | None = None
 
+    def forget(self) -> None:
+        """What was looked at came to nothing; look again."""
+        self._seen = None
+
     def look(self, *, known: bool) -> Loaded | None:
         """None while nothing changed; with `known` there is a last good version that a broken file must not replace."""
         stamp = tuple(map(_stamp, self._paths))

@@ -56,18 +56,20 @@ def read(log: Log) -> Iterator[tuple[int, Event]]:
 
 def cases(log: Log) -> Iterator[tuple[int, Case]]:
     """Each decision beside the state that it saw, which is older than its own place in the log."""
-    waiting = sorted(
-        ((event.position, row, event) for row, event in read(log) if isinstance(event, e.Decided)),
-        key=lambda one: one[:2],
-    )
-    waiting.reverse()
-    state, rules = State(), dict[str, tuple[Rule, ...]]()
+    waiting: list[tuple[int, int, e.Decided]] = []
+    # A version names its content, so it is known wherever in the log it stands.
+    rules: dict[str, tuple[Rule, ...]] = {}
+    for row, event in read(log):
+        if isinstance(event, e.Decided):
+            waiting.append((event.position, row, event))
+        elif isinstance(event, e.RulesLoaded):
+            rules[event.version] = event.rules
+    waiting.sort(key=lambda one: one[:2], reverse=True)
+    state = State()
     for row, event in read(log):
         while waiting and waiting[-1][0] < row:
             _, own, decided = waiting.pop()
             yield own, _case(state, rules, decided)
-        if isinstance(event, e.RulesLoaded):
-            rules[event.version] = event.rules
         fold(state, event)
     while waiting:
         _, own, decided = waiting.pop()

@@ -48,7 +48,7 @@ class Guard:
         self._matcher: Matcher | None = None
         self._began: dict[str, float] = {}
         self._news: dict[str, dict[str, list[Any]]] = {}
-        self._noting, self._tidied = threading.Lock(), self._clock.monotonic()
+        self._noting, self._loading, self._tidied = threading.Lock(), threading.Lock(), self._clock.monotonic()
         self._absorb()
 
     # One check.
@@ -141,13 +141,18 @@ class Guard:
 
     def matcher(self) -> Matcher:
         """The rules as their files say, or the last good ones, with an alert, when the files cannot be used."""
+        with self._loading:
+            return self._in_force()
+
+    def _in_force(self) -> Matcher:
         state = self.folder.state(GUARD)
         known = self._matcher.rules.rules if self._matcher is not None else state.versions.get(state.rules, ())
         loaded = self._files.look(known=any(rule.family != OWN_FAMILY for rule in known))
         if loaded is not None and loaded.rules is not None:
-            self._matcher = matcher_of(loaded.rules)
+            # In the log first: a decision names a version that can be looked up.
             if state.rules != loaded.rules.version or state.alert:
                 self._load(loaded.rules, loaded.source)
+            self._matcher = matcher_of(loaded.rules)
         elif loaded is not None:
             self._refuse(loaded.source, loaded.digest, loaded.refused)
         return self._matcher or self._last_good(state)
@@ -162,7 +167,11 @@ class Guard:
         event = e.RulesLoaded(
             version=loaded.version, source=source, rules=loaded.rules, problems=loaded.problems, at=self._clock.now()
         )
-        self._write(lambda state: [event] if state.rules != loaded.version or state.alert else [])
+        try:
+            self._write(lambda state: [event] if state.rules != loaded.version or state.alert else [])
+        except BaseException:
+            self._files.forget()
+            raise
 
     def _refuse(self, source: str, digest: str, reason: str) -> None:
         def decide(state: State) -> list[Event]:

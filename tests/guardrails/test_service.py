@@ -1,6 +1,8 @@
 """Decisions as events: what holds, what would hold, labels, promotion, demotion, and the same again from the log."""
 
 import json
+import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -148,6 +150,45 @@ def test_the_same_log_and_rules_give_the_same_bytes(plane, guard, write):
     assert (again.decisions, again.same) == (59 + 18 + 3, 59 + 18 + 3)
     assert again.digest == guard.replay().digest
     assert again.digest == digest_of(map(bytes_of, decided(plane)))
+
+
+@pytest.mark.requirement("GUARD-43")
+def test_what_two_processes_decide_side_by_side_replays_as_well(plane, home, clock, project):
+    """Two planes, two threads each, while rules, labels, modes and skills change under them."""
+
+    def work(guard: Guard, seed: int) -> None:
+        draw = random.Random(seed)
+        for number in range(40):
+            session, turn = f"s{draw.randrange(3)}", draw.random()
+            if turn < 0.7:
+                path = draw.choice([DB, ".env", "docs/a.md", f"src/db/{number}.ts"])
+                told = {"file_path": path, "content": draw.choice(["x", "// @skip-validation"])}
+                answer = guard.check("Write", told, session=session, environment=draw.choice(SURROUNDINGS))
+                if answer.live is Decision.BLOCK:
+                    guard.ledger.flush()
+                    guard.label(answer.decision, Label.FP, rule=answer.hits[0].rule)
+            elif turn < 0.8:
+                guard.finished("Skill", {"skill": "database-verification"}, session=session)
+            elif turn < 0.9:
+                guard.prompt("a prisma migration", session=session)
+            elif turn < 0.95:
+                more = {f"z{number % 2}-rule": {"fileTriggers": {"pathPatterns": ["z/**"]}}}
+                write_rules(project, {"skills": {**RULES["skills"], **more}})
+            else:
+                guard.matcher()
+                guard.set_mode("database", draw.choice([Mode.SHADOW, Mode.OFF]))
+
+    with ControlPlane.open(home, clock=clock, background=False) as other, ThreadPoolExecutor(4) as threads:
+        guards = (plane.guard, plane.guard, other.guard, other.guard)
+        for done in [threads.submit(work, guard, seed) for seed, guard in enumerate(guards)]:
+            done.result(120)
+        other.flush()
+    again = plane.guard.replay()
+    assert again.decisions > 80
+    assert (again.same, again.differing) == (again.decisions, ())
+
+
+SURROUNDINGS = ({}, {"OPENCODE_ENFORCEMENT_MODE": "enforce"}, {"SKIP_DB_VERIFICATION": "1"})
 
 
 def test_a_replay_sees_a_decision_that_does_not_follow(plane, guard, write):
