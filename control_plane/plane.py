@@ -25,7 +25,7 @@ from .assembly import (
 from .cadence import Entry
 from .clock import Clock
 from .declaring import declare, identity, surroundings
-from .errors import LedgerClosed
+from .errors import LedgerClosed, LedgerError
 from .flags import FIELDS, Explained, Flags, explain
 from .governance.live import LiveFlags
 from .health import Health, Seen, health_of
@@ -353,6 +353,10 @@ class ControlPlane:
         """Why nothing should be asked of this plane now; empty when all is well."""
         if self._closed:
             return "it is closed"
+        try:
+            self.ledger.size()
+        except LedgerError as fault:
+            return f"the ledger cannot be read: {fault}"
         failing = self.ledger.counters.failing_for
         return f"commits fail: {self.ledger.counters.last_fault}" if failing else ""
 

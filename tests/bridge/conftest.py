@@ -103,16 +103,25 @@ class House:
         return [one.event.TOPIC.removeprefix("bridge.") for one in self.plane.ledger.read(limit=100_000)]
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The long form runs every test on both stores; the short one those that ask for `either`."""
+    if "house" in metafunc.fixturenames and "either" not in metafunc.fixturenames:
+        stores = ["sqlite", "postgres"] if metafunc.config.getoption("--long") else ["sqlite"]
+        metafunc.parametrize("house", stores, indirect=True, ids=stores if len(stores) > 1 else [pytest.HIDDEN_PARAM])
+
+
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path / "home", None)
-    yield house
-    house.plane.close()
+def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+    yield from _housed(request, tmp_path)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
     """The same on both stores."""
+    yield from _housed(request, tmp_path)
+
+
+def _housed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
     if request.param == "postgres":
         house = House(request.getfixturevalue("postgres_url"), tmp_path / "state")
     else:

@@ -19,6 +19,7 @@ from control_plane.api.app import create_app
 from control_plane.api.bridge import Desk
 from control_plane.bridge.requests import REQUESTS
 from control_plane.bridge.service import ROLES
+from control_plane.errors import LedgerUnavailable
 from tests.bridge.conftest import BOSS, EXEC, REVIEWER, House
 from tests.bridge.malformed import malformed
 
@@ -240,7 +241,10 @@ async def test_malformed_payloads_over_the_wire(front: Front) -> None:
 @pytest.mark.anyio
 @pytest.mark.requirement("BRIDGEOPS-46", "BRIDGEOPS-47", "BRIDGEOPS-48", "BRIDGEOPS-49", "BRIDGEOPS-50", "BRIDGEOPS-52")
 @pytest.mark.requirement("BRIDGEOPS-53", "BRIDGEOPS-57", "BRIDGEOPS-58")
-async def test_the_figures_for_prometheus(front: Front) -> None:
+async def test_the_figures_for_prometheus(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> int:
+        raise LedgerUnavailable("the database is away")
+
     thread, token = front.house.thread(), front.token("coordinator")
     for n in range(5):
         await front.post("post_message", {"thread_id": thread, "kind": "chat", "body": f"{n}"}, token)
@@ -269,6 +273,10 @@ async def test_the_figures_for_prometheus(front: Front) -> None:
     assert found["bridge_read_latency_seconds", "0.95"] >= found["bridge_read_latency_seconds", "0.5"] > 0
     assert (await front.client.get("/health")).status_code == 200
     assert (await front.client.get("/ready")).status_code == 200
+    monkeypatch.setattr(front.house.plane.ledger, "size", away)
+    answer = await front.client.get("/ready")
+    assert (answer.status_code, answer.json()["ready"]) == (503, False)
+    assert (await front.client.get("/health")).status_code == 200
 
 
 @pytest.mark.anyio

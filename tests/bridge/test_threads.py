@@ -3,11 +3,10 @@
 import msgspec
 import pytest
 
-from control_plane import ControlPlane
 from control_plane.bridge.auditing import audit_row
 from control_plane.bridge.rules import Actor
 from control_plane.bridge.state import Status
-from tests.bridge.conftest import ARMS, AUDITOR, BOSS, EXEC, REVIEWER, House
+from tests.bridge.conftest import AUDITOR, BOSS, EXEC, REVIEWER, House
 
 
 @pytest.mark.requirement("BRIDGE-01", "BRIDGE-42", "BRIDGEOPS-03", "BRIDGEOPS-04", "BRIDGEOPS-09", "BRIDGEOPS-81")
@@ -218,7 +217,7 @@ def test_every_operation_and_every_refusal_is_a_row_of_the_audit(house: House) -
 
 def test_two_processes_see_each_other_at_once(tmp_path, house: House) -> None:
     thread = house.thread()
-    with ControlPlane.open(house.home, catalogue=ARMS, clock=house.clock, background=False) as other:
+    with house.open() as other:
         for n in range(10):
             house.say(thread, body=f"{n} here")
             other.bridge.call(
