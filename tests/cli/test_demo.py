@@ -18,6 +18,9 @@ def rows() -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(SHIPPED.read_text())))
 
 
+@pytest.mark.requirement(
+    "SHIP-08", "SHIP-09", "SHIP-10", "SHIP-12", "SHIP-13", "SHIP-14", "SHIP-15", "SHIP-16", "SHIP-17"
+)
 def test_everything_is_computed_and_the_acts_hang_together(run: Run, rows: list[dict[str, str]], tmp_path: Path):
     told = run("demo", "--json", "--keep", str(tmp_path / "kept"))
     assert told.code == 0, told.err
@@ -46,3 +49,12 @@ def test_everything_is_computed_and_the_acts_hang_together(run: Run, rows: list[
 def test_an_existing_folder_is_not_written_into(run: Run, tmp_path: Path):
     told = run("demo", "--keep", str(tmp_path), "--json")
     assert (told.code, told.error()["code"]) == (2, "input.invalid")
+
+
+@pytest.mark.requirement("SHIP-11", "SHIP-18")
+def test_people_are_told_what_the_data_is_and_where_to_go_on(run: Run):
+    told = run("demo").out
+    assert "GSM8K: school mathematics, not coding" in told
+    assert "http://127.0.0.1:8787/" in told.splitlines()[-1]
+    assert "control-plane import opencode" in told.splitlines()[-1]
+    assert "MIT License" in SHIPPED.with_name("NOTICE.txt").read_text()

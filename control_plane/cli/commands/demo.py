@@ -62,8 +62,8 @@ def _lines(seen: "Findings", told: "Told", kept: str) -> list[str]:
         *_tighter(told),
         *_proofs(told),
         "",
-        f"7. Yours: {f'control-plane --home {kept} stats · ' if kept else ''}control-plane init · "
-        "control-plane serve (the dashboard) · control-plane import opencode",
+        "7. Yours: control-plane init · control-plane serve, and the dashboard is at http://127.0.0.1:8787/ · "
+        f"control-plane import opencode{f' · control-plane --home {kept} stats' if kept else ''}",
     ]
 
 
