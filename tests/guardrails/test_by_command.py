@@ -12,8 +12,11 @@ from typing import Any, NamedTuple
 import pytest
 
 import control_plane
+from control_plane import ControlPlane
 from control_plane.cli import main
+from control_plane.guardrails import events as e
 from control_plane.guardrails import port
+from control_plane.guardrails.replaying import read
 from tests.guardrails.conftest import DB
 
 ENFORCE = "OPENCODE_ENFORCEMENT_MODE"
@@ -140,32 +143,28 @@ def hooked(project: Path) -> int:
 
 
 @pytest.mark.requirement("GUARD-26", "GUARD-27", "GUARD-21")
-def test_the_way_out_works_with_a_dead_server_and_is_signed_when_it_returns(project, home):
+def test_the_way_out_works_with_a_dead_server_and_is_signed_when_it_returns(project, home, run, monkeypatch):
     """A real server answers the hook, dies without a word; the switch works, and the next plane signs it."""
     server = program("serve", "--port", "0", "--json", cwd=project)
     try:
         assert server.stdout is not None
         server.stdout.readline()
-        with pytest.MonkeyPatch.context() as patched:
-            patched.chdir(project)
-            # The port is bound before the first request is taken, but perhaps not before the address is told.
-            assert hooked(project) == 2
+        # The port is bound before the first request is taken, but perhaps not before the address is told.
+        assert hooked(project) == 2
         server.send_signal(signal.SIGKILL)
         server.wait(60)
         assert port.ask(str(home), {"hook": {}, "env": {}}, 5.0) is None
         assert hooked(project) == 2, "without a server the hook decides alone"
-        off = program("guard", "off", "--for", "1h", "--actor", "ann", "--json", cwd=project)
-        assert json.loads(off.communicate(timeout=60)[0])["off"] is True
+        assert run("off", "--for", "1h", "--actor", "ann", "--json").json()["off"] is True
         assert hooked(project) == 0
-        ledger = program("ledger", "export", "--format", "jsonl", cwd=project)
-        lines = [json.loads(line) for line in ledger.communicate(timeout=60)[0].splitlines()]
-        (signed,) = [line for line in lines if line["topic"] == "guard.switched-off"]
-        assert signed["data"]["actor"] == "ann"
-        verified = program("ledger", "verify", "--json", cwd=project)
-        assert json.loads(verified.communicate(timeout=60)[0])["ok"] is True
-        back = program("guard", "off", "--back", cwd=project)
-        back.communicate(timeout=60)
-        assert hooked(project) == 2
+        with ControlPlane.open(home, background=False) as plane:
+            (signed,) = [event for _, event in read(plane.ledger) if isinstance(event, e.SwitchedOff)]
+            assert (signed.actor, plane.guard.modes().off_until) == ("ann", signed.until)
+        assert main(["ledger", "verify"]) == 0
+        assert run("off", "--back").code == 0
+        monkeypatch.setenv(ENFORCE, "enforce")
+        assert run("check", "--path", DB).code == 1
+        assert run("off", "--for", "2d").code == 2
     finally:
         server.kill()
         server.communicate()
