@@ -85,10 +85,10 @@ class Resident:
 
     @classmethod
     def beside(cls, guard: Guard) -> "contextlib.AbstractContextManager[object]":
-        """Listens unless another process does so already, which is as good."""
+        """Listens unless another process does so already, which is as good; where nobody can, hooks decide alone."""
         try:
             return cls(guard)
-        except AlreadyResident:
+        except (AlreadyResident, OSError):
             return contextlib.nullcontext()
 
     @staticmethod

@@ -116,9 +116,8 @@ def test_tune_report_and_stop_by_command(run, project):
 
 
 def test_the_hook_by_command(project, monkeypatch, capsys):
-    told = {"session_id": "s", "hook_event_name": "PreToolUse", "tool_name": "Write", "tool_input": {"file_path": DB}}
     monkeypatch.setenv(ENFORCE, "enforce")
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(told).encode())))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(told_by_hook()).encode())))
     assert main(["guard", "hook"]) == 2
     assert "[BLOCK] database-verification" in capsys.readouterr().err
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"nonsense")))
@@ -135,10 +134,13 @@ def program(*words: str, **options: Any) -> "subprocess.Popen[str]":
     )  # fmt: skip
 
 
+def told_by_hook() -> dict[str, Any]:
+    return {"session_id": "s", "hook_event_name": "PreToolUse", "tool_name": "Write", "tool_input": {"file_path": DB}}
+
+
 def hooked(project: Path) -> int:
-    told = {"session_id": "s", "hook_event_name": "PreToolUse", "tool_name": "Write", "tool_input": {"file_path": DB}}
     process = program("guard", "hook", stdin=subprocess.PIPE, cwd=project)
-    process.communicate(json.dumps(told), timeout=120)
+    process.communicate(json.dumps(told_by_hook()), timeout=120)
     return process.returncode
 
 
@@ -149,7 +151,9 @@ def test_the_way_out_works_with_a_dead_server_and_is_signed_when_it_returns(proj
     try:
         assert server.stdout is not None
         server.stdout.readline()
-        # The port is bound before the first request is taken, but perhaps not before the address is told.
+        answer = port.ask(str(home), {"hook": told_by_hook(), "env": {ENFORCE: "enforce"}}, 60.0)
+        assert answer is not None
+        assert answer["exit"] == 2
         assert hooked(project) == 2
         server.send_signal(signal.SIGKILL)
         server.wait(60)

@@ -2,6 +2,7 @@
 
 import argparse
 import ipaddress
+from contextlib import ExitStack
 from pathlib import Path
 
 from ...errors import BadInput, MissingExtra
@@ -40,8 +41,11 @@ def serve(arguments: argparse.Namespace, out: Output) -> int:
         issuers[arguments.issuer] = read_jwks(Path(arguments.jwks), arguments.issuer)
     log_as_json()
     sock = listening(arguments.host, arguments.port)
-    with ControlPlane.open(arguments.home, state_dir=arguments.state_dir) as plane:
+    with ControlPlane.open(arguments.home, state_dir=arguments.state_dir) as plane, ExitStack() as stack:
         token_of(plane)
+        if not arguments.check:
+            # Whoever was told the address may send hooks as well.
+            stack.enter_context(Resident.beside(plane.guard))
         host, port = sock.getsockname()[:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         facts = {"url": url, "token_file": str(plane.token_file)}
@@ -50,8 +54,7 @@ def serve(arguments: argparse.Namespace, out: Output) -> int:
         if arguments.check:
             sock.close()
         else:
-            with Resident.beside(plane.guard):
-                run(plane, sock, issuers)
+            run(plane, sock, issuers)
     return 0
 
 
