@@ -142,13 +142,16 @@ def _arms(plane: ControlPlane, health: Health) -> Iterator[Metric]:
     latency = GaugeMetricFamily("control_plane_arm_latency_ms", "Recent latency of an arm.", labels=("arm", "quantile"))
     penalties = GaugeMetricFamily("control_plane_arm_tail_penalty", "Share of a success.", labels=("arm",))
     with plane.folder.still():
-        for name, tail in state.tails.items():
-            found = summary(tail, now)
-            for quantile, value in (("0.5", found.p50), ("0.95", found.p95), ("0.99", found.p99)):
-                if value is not None:
-                    latency.add_metric((name, quantile), value)
-        for name, share in state.penalties.items():
-            penalties.add_metric((name,), share)
+        names, shares = tuple(state.tails), dict(state.penalties)
+    for name in names:
+        # Let go between two arms: whoever asks for advice may need the states as well.
+        with plane.folder.still():
+            found = summary(state.tails[name], now)
+        for quantile, value in (("0.5", found.p50), ("0.95", found.p95), ("0.99", found.p99)):
+            if value is not None:
+                latency.add_metric((name, quantile), value)
+    for name, share in shares.items():
+        penalties.add_metric((name,), share)
     yield latency
     yield penalties
     cooled = GaugeMetricFamily("control_plane_cooled", "1 while a breaker is not closed.", labels=("name", "state"))

@@ -60,6 +60,7 @@ async def test_what_makes_no_sense_is_refused_before_anything_is_written(client,
     assert plane.ledger.size() == before
 
 
+@pytest.mark.requirement("SERVE-53")
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"null", b"[]", b'"x"', b"9" * 5000, b"[" * 100_000])
 async def test_malformed_bursts_get_the_same_answer_each_time(client, content):
     answers = [
@@ -69,6 +70,7 @@ async def test_malformed_bursts_get_the_same_answer_each_time(client, content):
     assert {(one.status_code, one.json()["code"]) for one in answers} == {(400, "input.invalid")}
 
 
+@pytest.mark.requirement("SERVE-07")
 async def test_a_body_that_is_too_large_is_refused(client):
     answer = await client.post("/api/advise", json={"type": "x", "description": "d" * (2 << 20)})
     assert answer.status_code == 413
