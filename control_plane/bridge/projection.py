@@ -4,4 +4,4 @@ from ..projections.folding import Projection
 from .events import EVENTS
 from .state import BridgeState, fold
 
-BRIDGE = Projection("bridge", 1, BridgeState, fold, EVENTS)
+BRIDGE = Projection("bridge", 2, BridgeState, fold, EVENTS)

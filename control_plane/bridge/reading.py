@@ -15,8 +15,9 @@ AT_HAND = 4096
 RowOf = Callable[[str, int], Row | None]
 
 
-def stream_of(thread: str) -> str:
-    return f"bridge-{thread}"
+def stream_of(workspace: str) -> str:
+    """One stream for all threads of a workspace, so that what is said at the same time is one commit."""
+    return f"bridge-{workspace}"
 
 
 class Messages:
@@ -35,16 +36,16 @@ class Messages:
         with self._lock:
             self._known.clear()
 
-    def page(self, thread: str, first: int, places: list[int]) -> list[MessagePosted]:
-        """The messages from `first` on, which lie at these versions of the thread's stream."""
-        return [self._one(thread, seq, place) for seq, place in enumerate(places, first)]
+    def page(self, workspace: str, thread: str, first: int, places: list[int]) -> list[MessagePosted]:
+        """The messages from `first` on, which lie at these versions of the workspace's stream."""
+        return [self._one(workspace, thread, seq, place) for seq, place in enumerate(places, first)]
 
-    def _one(self, thread: str, seq: int, place: int) -> MessagePosted:
+    def _one(self, workspace: str, thread: str, seq: int, place: int) -> MessagePosted:
         with self._lock:
             known = self._known.get((thread, seq))
         if known is not None:
             return known
-        row = self._row_of(stream_of(thread), place)
+        row = self._row_of(stream_of(workspace), place)
         assert row is not None, f"message {seq} of {thread} is in the fold and not in the log"
         posted = self._catalogue.decode(row.topic, bytes(row.state))
         assert isinstance(posted, MessagePosted)

@@ -88,7 +88,10 @@ def by(actor: Actor, workspace: str, now: float) -> dict[str, Any]:
 
 def seen_thread(state: BridgeState, name: str, actor: Actor) -> Thread:
     """A thread that this caller may look at."""
-    thread = state.threads.get(name)
+    return may_see(state.threads.get(name), name, actor)
+
+
+def may_see(thread: Thread | None, name: str, actor: Actor) -> Thread:
     if thread is None or thread.archived:
         raise NotFound(f"there is no thread {name[:80]!r}")
     if actor.workspace is not None and thread.workspace != actor.workspace:

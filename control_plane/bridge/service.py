@@ -17,8 +17,9 @@ from . import rules, summing, waking
 from .auditing import Refusals, iso
 from .events import FeedbackGiven, MessagePosted
 from .faults import BridgeFault, Forbidden, Internal, InvalidArgument, NotFound, Unauthorized, WorkspaceMismatch
+from .gathering import Gathering
 from .projection import BRIDGE
-from .reading import Messages, RowOf, shown, slice_of, stream_of
+from .reading import Messages, RowOf, shown, slice_of
 from .rules import Actor, Posting
 from .state import BridgeState, Job, Session, Thread, session_key
 from .terms import DEFAULTS, Defaults, Kind, Status, Step
@@ -57,6 +58,7 @@ class Bridge:
         self.clock = ledger.clock
         self._messages = Messages(row_of, ledger.catalogue)
         self.refusals = Refusals(ledger.record, ledger.clock)
+        self._gathering = Gathering(ledger, folder)
         self._heard: list[Callable[[], None]] = []
         ledger.listen(lambda _: self._tell())
 
@@ -118,7 +120,7 @@ class Bridge:
         events = rules.create_thread(
             thread, asked.workspace_id, asked.title, asked.type, tuple(asked.participants), actor, now
         )
-        self.ledger.append(stream_of(thread), events, expected=0)
+        self._gathered(asked.workspace_id, thread, lambda _: events)
         return {"thread_id": thread, "status": "active", "created_at": iso(now)}
 
     def _get_thread(self, asked: r.GetThread, actor: Actor) -> dict[str, Any]:
@@ -147,7 +149,7 @@ class Bridge:
             thread = rules.seen_thread(self.state, asked.thread_id, actor)
             first = max(0, thread.last_seq - asked.max_messages)
             places = slice_of(thread, first, asked.max_messages)
-        messages = self._messages.page(asked.thread_id, first + 1, places)
+        messages = self._messages.page(thread.workspace, asked.thread_id, first + 1, places)
         with self.folder.still():
             return summing.summary(thread, messages)
 
@@ -193,7 +195,7 @@ class Bridge:
         with self._looking():
             thread = rules.seen_thread(self.state, asked.thread_id, actor)
             places, last = slice_of(thread, asked.since_seq, asked.limit), thread.last_seq
-        messages = self._messages.page(asked.thread_id, asked.since_seq + 1, places)
+        messages = self._messages.page(thread.workspace, asked.thread_id, asked.since_seq + 1, places)
         next_seq = asked.since_seq + len(messages)
         return {"messages": [shown(one) for one in messages], "next_seq": next_seq, "has_more": next_seq < last}
 
@@ -313,7 +315,7 @@ class Bridge:
                 if (name := session_key(found.workspace, agent)) in self.state.sessions
             ]
             facts["waited_for"] = summing.waited_for(found)
-        facts["messages"] = [shown(one) for one in self._messages.page(thread, first + 1, places)]
+        facts["messages"] = [shown(one) for one in self._messages.page(found.workspace, thread, first + 1, places)]
         return facts
 
     def threads(self, actor: Actor, *, status: str | None = None, limit: int = 200) -> list[dict[str, Any]]:
@@ -365,13 +367,18 @@ class Bridge:
         return self.folder.still()
 
     def _change(self, name: str, actor: Actor, decide: Callable[[Thread], list[Event]]) -> tuple[Thread, list[Event]]:
-        def seen() -> deciding.Decision[tuple[Thread, list[Event]]]:
-            with self.folder.still():
-                thread = rules.seen_thread(self.state, name, actor)
-                events = decide(thread)
-                return deciding.Decision(thread.version, events, (thread, events))
+        threads = self.state.threads
+        if name not in threads:
+            self.folder.catch_up()
+        known = rules.may_see(threads.get(name), name, actor)
+        events = self._gathered(known.workspace, name, lambda thread: decide(rules.may_see(thread, name, actor)))
+        return known, events
 
-        return self._write(stream_of(name), seen)
+    def _gathered(self, workspace: str, thread: str, decide: Callable[[Thread | None], list[Event]]) -> list[Event]:
+        try:
+            return self._gathering.write(workspace, thread, decide)
+        except Conflict as fault:
+            raise Internal("others write there all the time", why=fault.what, cure="try again") from fault
 
     def _write(self, stream: str, decide: "Decide[T]") -> T:
         try:

@@ -6,6 +6,7 @@ import msgspec
 
 from ..ledger.events import Event
 from .events import (
+    BridgeEvent,
     CallRefused,
     CursorMoved,
     FeedbackGiven,
@@ -89,8 +90,7 @@ class Thread(msgspec.Struct):
     participants: list[str]
     status: Status = Status.ACTIVE
     last_seq: int = 0
-    # The number of events in its stream, and which of them are messages: seq n lies at places[n - 1].
-    version: int = 0
+    # Where its messages lie in the workspace's stream: seq n at places[n - 1].
     places: list[int] = []
     cursors: dict[str, int] = {}
     keys: dict[str, Key] = {}
@@ -142,6 +142,8 @@ class Totals(msgspec.Struct):
 
 
 class BridgeState(msgspec.Struct):
+    # How many events the stream of each workspace has: all but heartbeats and refusals.
+    versions: dict[str, int] = {}
     threads: dict[str, Thread] = {}
     sessions: dict[str, Session] = {}
     # Threads in which a wake is under way, or somebody has something to read.
@@ -159,11 +161,13 @@ def session_key(workspace: str, agent: str) -> str:
 
 def fold(state: BridgeState, event: Event) -> None:
     state.changes += 1
+    if isinstance(event, BridgeEvent) and not isinstance(event, SessionSeen | CallRefused):
+        state.versions[event.workspace] = state.versions.get(event.workspace, 0) + 1
     match event:
         case ThreadCreated():
             state.threads[event.thread] = Thread(
                 event.thread, event.workspace, event.title, event.kind, event.at, event.at, event.actor,
-                list(event.participants), version=1,
+                list(event.participants),
             )  # fmt: skip
         case SessionSeen():
             _see(state, event)
@@ -171,15 +175,13 @@ def fold(state: BridgeState, event: Event) -> None:
             refused = state.totals.refused
             refused[event.code] = refused.get(event.code, 0) + event.count
         case FeedbackGiven():
-            if (known := state.threads.get(event.thread)) is not None:
-                known.version += 1
+            pass
         case _:
             _fold_thread(state, event)
 
 
 def _fold_thread(state: BridgeState, event: Event) -> None:
     thread = state.threads[getattr(event, "thread", "")]
-    thread.version += 1
     match event:
         case MessagePosted():
             _post(state, thread, event)
@@ -224,7 +226,7 @@ def _mind(state: BridgeState, thread: Thread) -> None:
 
 def _post(state: BridgeState, thread: Thread, event: MessagePosted) -> None:
     thread.last_seq, thread.updated = event.seq, event.at
-    thread.places.append(thread.version)
+    thread.places.append(state.versions[thread.workspace])
     if event.key is not None:
         thread.keys[f"{event.actor} {event.key}"] = Key(event.seq, event.digest, event.at)
     totals = state.totals

@@ -213,13 +213,14 @@ class Supervisor:
 
     def _write(self, thread: str, decide: Callable[[], list[Event]]) -> list[Event]:
         bridge = self._bridge
+        workspace = bridge.state.threads[thread].workspace
 
         def seen() -> deciding.Decision[list[Event]]:
             with bridge.folder.still():
                 events = decide()
-                return deciding.Decision(bridge.state.threads[thread].version, events, events)
+                return deciding.Decision(bridge.state.versions[workspace], events, events)
 
-        return deciding.write(bridge.ledger, bridge.folder, stream_of(thread), seen)
+        return deciding.write(bridge.ledger, bridge.folder, stream_of(workspace), seen)
 
     def _runtime(self, job: Job) -> str:
         if job.step is Step.SPAWN:

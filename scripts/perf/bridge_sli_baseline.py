@@ -37,7 +37,7 @@ ARMS = (Arm("acme/one"),)
 # The seed's service levels, then ours.
 POSTS, READS, SEEN_MS, WOKEN_MS = 0.990, 0.995, 2000.0, 3000.0
 OUR_SEEN_MS, OUR_WOKEN_MS, OUR_RATE, FLAT = 50.0, 100.0, 200.0, 0.20
-THREADS, SLEEPERS, CLIENTS = 20, 40, 16
+THREADS, SLEEPERS, CLIENTS, POSTERS = 20, 40, 16, 8
 BOSS = Actor("boss", "coordinator", "w1")
 
 
@@ -68,9 +68,19 @@ class Poster:
         self._bridge, self._actor = bridge, Actor(name, "participant", "w1")
         self._threads, self._sleepers = threads, sleepers
         self.posted, self.failures, self.took = 0, list[str](), Latencies()
+        self._counting = threading.Lock()
 
     def run(self, rate: float, seconds: float) -> None:
-        pause, begun, number = threading.Event(), time.monotonic(), 0
+        """As agents do: several post at the same time, and none waits for another's answer."""
+        begun = time.monotonic()
+        clients = [threading.Thread(target=self._post, args=(n, rate, seconds, begun)) for n in range(POSTERS)]
+        for one in clients:
+            one.start()
+        for one in clients:
+            one.join()
+
+    def _post(self, first: int, rate: float, seconds: float, begun: float) -> None:
+        pause, number = threading.Event(), first
         while (due := number / rate) < seconds:
             pause.wait(max(0.0, begun + due - time.monotonic()))
             places = self._sleepers if number % 10 == 9 and self._sleepers else self._threads
@@ -78,11 +88,12 @@ class Poster:
             try:
                 call(self._bridge, "post_message", self._actor, thread_id=places[(number // 10 if places is
                      self._sleepers else number) % len(places)], kind="chat", body=f"{at:.6f} {'x' * 200}")  # fmt: skip
-                self.posted += 1
-                self.took.add(time.time() - at)
+                with self._counting:
+                    self.posted += 1
+                    self.took.add(time.time() - at)
             except Exception as fault:
                 self.failures.append(repr(fault))
-            number += 1
+            number += POSTERS
 
 
 def play_poster(told: dict[str, Any]) -> None:
@@ -305,7 +316,7 @@ def fill(plane: ControlPlane, thread: str, count: int) -> None:
             )
             for seq in range(start, min(start + 1000, count + 1))
         ]  # fmt: skip
-        plane.ledger.append(f"bridge-{thread}", events)
+        plane.ledger.append("bridge-w1", events)
     plane.folder.catch_up()
 
 
