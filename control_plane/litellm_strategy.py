@@ -51,11 +51,11 @@ def attach(router: Any, plane: ControlPlane, task_type: str = "completion") -> "
         def log_failure_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
             strategy.ended(kwargs, start_time, end_time, kwargs.get("exception"), response_obj)
 
-        async def async_log_success_event(self, *told: Any) -> None:
-            self.log_success_event(*told)
+        async def async_log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
+            self.log_success_event(kwargs, response_obj, start_time, end_time)
 
-        async def async_log_failure_event(self, *told: Any) -> None:
-            self.log_failure_event(*told)
+        async def async_log_failure_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
+            self.log_failure_event(kwargs, response_obj, start_time, end_time)
 
     strategy.listener = Listener()
     litellm.callbacks.append(strategy.listener)

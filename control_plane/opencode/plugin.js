@@ -139,7 +139,7 @@ class Link {
     return this.reviving
   }
   start() {
-    if (!this.settings.command || now() - this.started < 15000) return
+    if (!this.settings.command || now() - this.started < 5000) return
     this.started = now()
     try {
       const [program, ...words] = this.settings.command

@@ -34,13 +34,33 @@ class Ahead:
         self._base = state
         self.state = _copy(state)
         self.state.beliefs = _copied(state.beliefs, task_type)
+        # Books that are copies by now: whoever has no result ahead shares its book with the base.
+        self._copies = set[str]()
         self.state.seen = {task_type: state.seen.get(task_type, 0)}
         self.state.runs, self.state.runs_before = {}, {}
         self.boards = boards or Boards()
 
     def learn(self, event: ResultRecorded) -> None:
         self.count += 1
+        arm = self._base.arms.get(event.arm)
+        names = {event.arm, *([step for step, _ in arm.steps] if arm is not None else ())} - self._copies
+        if names:
+            self._copies |= names
+            for name in names:
+                self._copy_book(name, event.task_type)
+            # Boards find the copies where they are shown other beliefs.
+            self.state.beliefs = _copy(self.state.beliefs)
         foresee(self.state, self._base, event)
+
+    def _copy_book(self, name: str, task_type: str) -> None:
+        arms = self.state.beliefs.arms
+        book = arms.get(name)
+        if book is not None:
+            types, kind = dict[str, TypeBook](), book.types.get(task_type)
+            if kind is not None:
+                repos = {repo: _copy(tally) for repo, tally in kind.repos.items()}
+                types[task_type] = TypeBook(_copy(kind.tally), repos)
+            arms[name] = ArmBook(_copy(book.total), types)
 
     def beside(self, other: RouterState) -> RouterState:
         """What was learned, among breakers and tails of another policy."""
@@ -141,16 +161,8 @@ class Foresight:
 
 
 def _copied(beliefs: Beliefs, task_type: str) -> Beliefs:
-    arms = dict[str, ArmBook]()
-    for name, book in beliefs.arms.items():
-        kind = book.types.get(task_type)
-        types = {}
-        if kind is not None:
-            repos = {repo: _copy(tally) for repo, tally in kind.repos.items()}
-            types = {task_type: TypeBook(_copy(kind.tally), repos)}
-        arms[name] = ArmBook(_copy(book.total), types)
     return Beliefs(
-        arms,
+        dict(beliefs.arms),
         {task_type: beliefs.seen.get(task_type, 0)},
         {name: _copy(book) for name, book in beliefs.verifiers.items()},
         _copy(beliefs.carry),

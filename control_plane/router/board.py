@@ -93,7 +93,8 @@ class Prior(NamedTuple):
 class Board:
     """One row for each candidate; `refresh` renews the rows whose results changed.
 
-    Keeping a board changes speed only: a fresh one shows the same rows. Shown other `Beliefs`, it begins anew.
+    Keeping a board changes speed only: a fresh one shows the same rows. Shown other `Beliefs`,
+    it keeps the rows whose sums these share.
     """
 
     def __init__(
@@ -143,7 +144,8 @@ class Board:
 
     def refresh(self, beliefs: Beliefs) -> None:
         if beliefs is not self._of:
-            self._begin(self._type, self._repo, self._wider, elsewhere=self._elsewhere)
+            if self._of is not None:
+                self._turn_to(beliefs)
             self._of = beliefs
         self.seen = 0 if self._type is None else _in_steps(beliefs.seen.get(self._type, 0))
         horizon = self.policy.horizon + self.policy.horizon_growth * self.seen
@@ -159,6 +161,22 @@ class Board:
         for i in self._cascades:
             self._set(i, self._cascade_belief(beliefs, i))
         self._respread(self._cascades)
+
+    def _turn_to(self, beliefs: Beliefs) -> None:
+        """Look for all sums again; where they are the same objects, their versions say whether the row still holds."""
+        self._own, self._missing = [], []
+        for i, arm in enumerate(self._all):
+            source, whole = self._find(beliefs.arms.get(arm.name))
+            here = whole or self._wider is None
+            if not whole:
+                self._missing.append(i)
+            if here and not arm.steps:
+                self._own.append(i)
+            if not here and not arm.steps:
+                source = _NOWHERE
+            if any(new is not old for new, old in zip(source, self._sources[i], strict=True)):
+                self._sources[i], self._stamps[i] = source, -1
+                self.lost.pop(i, None)
 
     def _search(self, beliefs: Beliefs) -> None:
         """Look for the sums of those that had none; who still has none is as the wider board says."""

@@ -10,6 +10,17 @@ from tests.opencode.world import A, Unobtainable, World, obtain
 Made = World | Unobtainable
 PRICES = {"input": 1, "output": 2, "cache_read": 0.1}
 
+RULES = {
+    "version": "1.0",
+    "skills": {
+        "secrets": {
+            "type": "guardrail", "enforcement": "block", "priority": "critical", "description": "secrets stay",
+            "fileTriggers": {"pathPatterns": ["secret/**"]},
+            "blockMessage": "Do not write {file_path}: secrets are kept elsewhere.",
+        }
+    },
+}  # fmt: skip
+
 
 @pytest.fixture(scope="session")
 def binary() -> str | Unobtainable:
@@ -19,7 +30,7 @@ def binary() -> str | Unobtainable:
         return lacking
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def auto_world(binary: str | Unobtainable, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     """Auto is on, with fake-a as the incumbent; an agent pins fake-b."""
     if isinstance(binary, Unobtainable):
@@ -30,6 +41,7 @@ def auto_world(binary: str | Unobtainable, tmp_path_factory: pytest.TempPathFact
         "helper": {"mode": "subagent", "prompt": "You help.", "description": "helps"},
     }
     world = World(binary, tmp_path_factory.mktemp("auto"), cost=PRICES, agent=agents)
+    world.rules(RULES)
     try:
         # A busy machine may be late; what a turn waits by default is measured elsewhere.
         world.install("--wait-ms", "5000", "--unchecked")

@@ -8,6 +8,9 @@ import pytest
 from control_plane.opencode.port import OpenCodeRefused
 from tests.opencode.world import A, B, World, until, watched
 
+# A real OpenCode starts slowly where others are at work.
+pytestmark = pytest.mark.timeout(400)
+
 AUTO = "control-plane/auto"
 
 

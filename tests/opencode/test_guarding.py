@@ -5,19 +5,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.opencode.conftest import PRICES, Made
+from tests.opencode.conftest import PRICES, RULES, Made
 from tests.opencode.world import A, Unobtainable, World, until
 
-RULES = {
-    "version": "1.0",
-    "skills": {
-        "secrets": {
-            "type": "guardrail", "enforcement": "block", "priority": "critical", "description": "secrets stay",
-            "fileTriggers": {"pathPatterns": ["secret/**"]},
-            "blockMessage": "Do not write {file_path}: secrets are kept elsewhere.",
-        }
-    },
-}  # fmt: skip
+# A real OpenCode starts slowly where others are at work.
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +22,7 @@ def guarded_world(binary: str | Unobtainable, tmp_path_factory: pytest.TempPathF
     world = World(binary, tmp_path_factory.mktemp("guard"), cost=PRICES, agent=agents, permission=asks)
     # The client's own brake: each call carries it.
     world.env |= {"OPENCODE_ENFORCEMENT_MODE": "enforce", "OPENCODE_STOP_CHECK_MODE": "execute"}
-    (world.project / ".claude/skills").mkdir(parents=True)
-    (world.project / ".claude/skills/skill-rules.json").write_text(json.dumps(RULES))
+    world.rules(RULES)
     try:
         world.install("--wait-ms", "5000", "--unchecked")
         world.settle(question_ms=300)
@@ -105,16 +96,10 @@ def test_a_failing_stop_check_sends_the_session_back_once_for_each_change_and_no
 
 
 @pytest.mark.requirement("GUARD-49")
-def test_in_shadow_mode_the_write_goes_through_and_the_log_says_what_would_have_been(bare: World) -> None:
-    (bare.project / ".claude/skills").mkdir(parents=True)
-    (bare.project / ".claude/skills/skill-rules.json").write_text(json.dumps(RULES))
-    bare.install("--wait-ms", "5000", "--unchecked")
-    bare.serve()
-    bare.start()
-    bare.ready()
-    session = bare.port.create_session("shadow").id
-    target = bare.project / "secret/key.txt"
-    bare.port.prompt(session, f"{writing(str(target))}\nSAY over", model=A)
+def test_in_shadow_mode_the_write_goes_through_and_the_log_says_what_would_have_been(auto: World) -> None:
+    session = auto.port.create_session("shadow").id
+    target = auto.project / "secret/key.txt"
+    auto.port.prompt(session, f"{writing(str(target))}\nSAY over", model=A)
     assert target.read_text() == "x"
-    decided = [one for one in bare.events("guard.decided") if one["seen"].get("session") == session]
+    decided = [one for one in auto.events("guard.decided") if one["seen"].get("session") == session]
     assert [(one["live"], one["would"]) for one in decided] == [("allow", "block")]

@@ -8,6 +8,9 @@ import pytest
 from control_plane.opencode.installing import FILE
 from tests.opencode.world import A, B, World
 
+# A real OpenCode starts slowly where others are at work.
+pytestmark = pytest.mark.timeout(400)
+
 IDS = re.compile(rb"(ses|msg|prt|call|evt)_[0-9A-Za-z]+")
 PROMPTS = ("fix the failing bug", 'CALL read {"filePath": "notes.txt"}', "SAY one\nplease explain how it works")
 
@@ -21,7 +24,26 @@ def bodies(world: World) -> list[bytes]:
     return [IDS.sub(b"ID", one["raw"]) for one in world.model.asked()[before:]]
 
 
+def history_of(world: World) -> None:
+    """What OpenCode itself remembers of all this is taken in once, and not counted twice."""
+    database = world.user / ".local/share/opencode/opencode.db"
+    before = json.loads(world.cli("report", "--since", "1d", "--json"))
+    told = json.loads(world.cli("import", "opencode", "--database", str(database), "--json"))
+    answers = len(world.model.asked())
+    assert told["answers"] == told["new"] == answers
+    assert told["cost_usd"] == pytest.approx(answers * 0.0012)
+    assert set(told["models"]) == {A, B}
+    assert json.loads(world.cli("import", "opencode", "--database", str(database), "--json"))["new"] == 0
+    after = json.loads(world.cli("report", "--since", "1d", "--json"))
+    # Beside what the plugin saw there are the turns of the time before it.
+    assert after["turns"] == before["turns"] + len(PROMPTS) == before["turns"] + after["imported_turns"]
+    assert after["spent_usd"] == pytest.approx(answers * 0.0012)
+    assert after["known"] == 0
+    assert "hello from" not in json.dumps(world.events("turns.history-imported"))
+
+
 @pytest.mark.requirement(
+    "OPENCODE-32", "OPENCODE-33", "OPENCODE-54",
     "OPENCODE-01", "OPENCODE-02", "OPENCODE-03", "OPENCODE-04", "OPENCODE-07", "OPENCODE-19", "OPENCODE-22",
     "OPENCODE-37", "OPENCODE-39", "OPENCODE-41", "OPENCODE-58",
 )  # fmt: skip
@@ -64,5 +86,6 @@ def test_in_observe_mode_the_request_is_the_same_and_advice_is_recorded_beside_i
     assert not status["auto"]
     assert status["ended"] >= 4
     assert status["known"] == 0
+    history_of(bare)
     assert json.loads(bare.cli("opencode", "install", "--remove", "--json"))["removed"]
     assert not (bare.project / ".opencode/plugin" / FILE).exists()

@@ -116,6 +116,12 @@ class World:
         told: dict[str, Any] = json.loads(self.cli("opencode", "install", "--opencode", self.binary, "--json", *words))
         return told
 
+    def rules(self, told: dict[str, Any]) -> None:
+        """Guardrails of the project."""
+        folder = self.project / ".claude/skills"
+        folder.mkdir(parents=True)
+        (folder / "skill-rules.json").write_text(json.dumps(told))
+
     def settle(self, **settings: Any) -> None:
         """Give the installed plugin other settings."""
         path = self.project / ".opencode/plugin/control-plane.js"

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from control_plane.router.ahead import Ahead
 from control_plane.router.board import Board, Candidate, ChoicePolicy
 from control_plane.router.cascade import Step, StepBelief, StepResult, compose, hidden_success, learn_cascade
 from control_plane.router.choice import SLOTS, compile_table, mix_bits, pick, serves
+from control_plane.router.events import ResultRecorded
 from control_plane.router.posterior import MEMORY, Beliefs, VerifierBook, learn
 from control_plane.router.situation import Boards, Request, look
 from control_plane.router.state import RouterState
@@ -489,3 +491,23 @@ def test_boards_do_not_mix_catalogues_that_use_the_same_names():
         arms = Arms([Arm("cheap", prior=prior), Arm("strong")])
         seen = look(RouterState(), request, arms, Policy(hope=0.0), 0.0, kept)
         assert seen.beliefs[0].success == prior
+
+
+@given(results, results, st.sampled_from([None, "acme/api"]))
+@settings(max_examples=60, deadline=None)
+def test_a_board_that_is_turned_to_a_state_ahead_shows_what_a_fresh_one_does(before, behind, repo):
+    cascade = Arm.cascade("both", [("cheap", "tests"), ("strong", None)])
+    arms = (Arm("cheap"), Arm("middle"), Arm("strong"), cascade)
+    state = RouterState(arms={arm.name: arm for arm in arms})
+    candidates = [Candidate(arm.name, arm.prior, steps=tuple(Step(*step) for step in arm.steps)) for arm in arms]
+    kept = Board(candidates, POLICY).narrower("code.fix", elsewhere=True).narrower("code.fix", repo)
+    for arm, task_type, where, success, cost, time in before:
+        learn(state.beliefs, arm, task_type, where, success, cost, time)
+    for ahead in (Ahead(state, "code.fix", 1), Ahead(state, "code.fix", 1)):
+        for arm, _, where, success, cost, _ in behind:
+            name = "both" if arm == "middle" else arm
+            event = ResultRecorded(at=1.0, arm=name, task_type="code.fix", repo=where, success=success, cost_usd=cost)
+            fresh = Board(candidates, POLICY, "code.fix", repo)
+            ahead.learn(event)
+            assert compile_table(kept, ahead.state.beliefs) == compile_table(fresh, ahead.state.beliefs)
+        assert compile_table(kept, state.beliefs) == compile_table(board(candidates, repo=repo), state.beliefs)
