@@ -9,7 +9,7 @@ from . import events as e
 from . import stopping
 from .coverage import NOT_COVERED
 from .hits import Answer
-from .observing import is_edit
+from .observing import is_edit, writable
 from .rulefile import OWN_FAMILY
 from .service import Guard, outside_of
 from .terms import Decision, Mode
@@ -155,8 +155,8 @@ def _unchecked(guard: Guard, tool: str, session: str, fault: str) -> Checked:
     )
     guard.ledger.record(
         e.HookFailed(
-            session=session[:200], event="PreToolUse", tool=tool[:200], reason=fault[:500], went_on=not strict,
-            at=guard.now(),
+            session=writable(session[:200]), event="PreToolUse", tool=writable(tool[:200]),
+            reason=writable(fault[:500]), went_on=not strict, at=guard.now(),
         )
     )  # fmt: skip
     told = f"control-plane guard could not look at this call: {fault[:300]}"

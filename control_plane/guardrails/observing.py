@@ -21,11 +21,16 @@ LARGEST_CONTENT, MOST_TARGETS = 1 << 20, 200
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\u00ad\ufe00-\ufe0f]")
 
 
+def writable(text: str) -> str:
+    """What is no Unicode cannot be written down; a question mark stands for it, in the log and before every glob."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 class Call:
     """One tool call as the clients send it, in either shape."""
 
     def __init__(self, tool: str, arguments: Mapping[str, Any], cwd: str, project: str) -> None:
-        self.tool, self.arguments = tool.lower().replace("-", "_"), arguments
+        self.tool, self.arguments = writable(tool.lower().replace("-", "_")), arguments
         self.cwd, self.project = cwd or project, project
 
     def text(self, *names: str) -> str:
@@ -54,11 +59,11 @@ def observe(
     whole = repr(sorted(call.arguments.items(), key=lambda pair: str(pair[0]))).encode("utf-8", "replace")
     return Observation(
         event=event,
-        session=session,
+        session=writable(session),
         tool=call.tool,
-        client=client,
+        client=writable(client),
         targets=targets,
-        opaque=tuple(opaque),
+        opaque=tuple(map(writable, opaque)),
         overrides=overridden(matcher, environment),
         input_digest=blake2b(whole, digest_size=16).hexdigest(),
         input_bytes=len(whole),
@@ -191,4 +196,4 @@ def names_of(path: str, project: str, home: str) -> list[str]:
             names.append(f".opencode/control-plane/{place}")
     names += [_INVISIBLE.sub("", unicodedata.normalize("NFKC", name)).replace("\\", "/") for name in list(names)]
     names += [re.sub(r"[. ]+(?=/|$)|:+\$?\w*$", "", name) for name in names if name.rstrip(". ") != name]
-    return [name for name in dict.fromkeys(names) if name] or ["."]
+    return [name for name in dict.fromkeys(map(writable, names)) if name] or ["."]

@@ -21,7 +21,7 @@ from .hits import Answer
 from .loading import PLACES, RuleFiles
 from .matching import Matcher, matcher_of, with_own
 from .messages import messages
-from .observing import Call, brakes, observe, overridden
+from .observing import Call, brakes, observe, overridden, writable
 from .projection import GUARD
 from .replaying import Replayed, replay
 from .rulefile import OWN_FAMILY, Rule, RuleSet, rule_set
@@ -75,7 +75,8 @@ class Guard:
         matcher = self.matcher()
         self._beginning(session)
         seen = e.Observation(
-            event="UserPromptSubmit", session=session, client=client, prompt=matcher.prompt(text[:100_000]),
+            event="UserPromptSubmit", session=writable(session), client=writable(client),
+            prompt=matcher.prompt(text[:100_000]),
             overrides=overridden(matcher, environment),
             input_bytes=len(text.encode("utf-8", "replace")), **brakes(environment),
         )  # fmt: skip
@@ -84,14 +85,14 @@ class Guard:
     def finished(self, tool: str, arguments: Mapping[str, Any], *, session: str, cwd: str = "") -> None:
         """A tool ran: what it edited and which skill it brought in become part of the session."""
         call = Call(tool, arguments, cwd, self.project)
-        skill = call.text("skill", "name", "command") if call.tool == "skill" else ""
+        skill = writable(call.text("skill", "name", "command")) if call.tool == "skill" else ""
         seen = observe(call, self.matcher(), event="PostToolUse", session=session, environment=self._environment)
         edited = tuple(dict.fromkeys(target.path for target in seen.targets if not target.path.startswith("..")))[:50]
         if edited or skill:
             self.ledger.record(
-                e.ToolFinished(session=session, tool=call.tool, edited=edited, skill=skill, at=self._clock.now())
+                e.ToolFinished(session=seen.session, tool=call.tool, edited=edited, skill=skill, at=self._clock.now())
             )
-            self._note(session, editedFiles=list(edited), appliedSkills=[skill] if skill else [])
+            self._note(seen.session, editedFiles=list(edited), appliedSkills=[skill] if skill else [])
 
     def _decide(self, matcher: Matcher, seen: e.Observation) -> Answer:
         now = self._clock.now()
@@ -340,7 +341,10 @@ def outside_of(project: str, cwd: str) -> str:
     """Why a call from there is not covered; empty when it is."""
     if not cwd:
         return ""
-    place = os.path.relpath(os.path.realpath(cwd), os.path.realpath(project))
+    try:
+        place = os.path.relpath(os.path.realpath(cwd), os.path.realpath(project))
+    except (OSError, ValueError):
+        return f"{cwd!r} is no folder that can be looked at"
     inside = place != ".." and not place.startswith("../")
     return "" if inside else f"{cwd} is outside {project}, which these guardrails cover"
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from ..clock import Clock, new_id
 from ..ledger.events import Event
 from . import events as e
+from .observing import writable
 from .planning import Check, Plan, plan
 from .rules import answer_stop
 from .running import Result, run_check
@@ -32,11 +33,12 @@ def stop(
     execute: bool | None = None,
 ) -> Stopped:  # fmt: skip
     """The stop checks of one session, over what it edited; the strictest brake of all who speak wins."""
+    session = writable(session)
     guard.ledger.flush()
     guard.save_sessions()
     state = guard.state()
     known = state.sessions.get(session)
-    paths = list(edited) if edited is not None else list(known.edited if known else ())
+    paths = [writable(path) for path in edited] if edited is not None else list(known.edited if known else ())
     flags = guard.settings()
     modes = {path: _settings(state, path) for path in paths}
     most = min([flags.stop_max_commands, *(s.max_commands for s in modes.values() if s.max_commands is not None)])
@@ -50,7 +52,7 @@ def stop(
     guard.ledger.record(
         e.StopPlanned(
             plan=name, session=session, mode=mode, commands=tuple(check.command for check in made.checks),
-            roots=made.roots, dropped=made.dropped, at=guard.now(),
+            roots=tuple(map(writable, made.roots)), dropped=made.dropped, at=guard.now(),
         )
     )  # fmt: skip
     if not runs:
