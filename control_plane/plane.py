@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from .governance.rules import Retrieval
     from .governance.service import Policies
     from .guardrails.service import Guard
+    from .runner.service import RunBook
     from .turns.service import TurnBook
 
 
@@ -300,6 +301,14 @@ class ControlPlane:
         models = {arm.served_by: (arm.name, arm.price_in, arm.price_out) for arm in arms if not arm.steps}
         cautious = policy == Policy(tail_slo=policy.tail_slo)
         return TurnBook(self.ledger, self.folder, self, Task, models, cautious=cautious)
+
+    @cached_property
+    def runs(self) -> "RunBook":
+        """Runs of workers, and what came of them."""
+        from .runner.service import RunBook  # noqa: PLC0415 - as above
+
+        models = {arm.served_by: arm.name for arm in self._router.arms.all if not arm.steps}
+        return RunBook(self.ledger, self.folder, self, Task, models)
 
     @cached_property
     def bridge(self) -> "Bridge":

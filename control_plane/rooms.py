@@ -23,6 +23,8 @@ from .review import events as review_events
 from .review.projection import REVIEW
 from .router import events as router_events
 from .router.projection import ROUTER
+from .runner import events as run_events
+from .runner.projection import RUNS
 from .turns import events as turn_events
 from .turns.projection import TURNS
 
@@ -41,6 +43,9 @@ CATALOGUE = Catalogue(
         *guard_events.EVENTS,
         *bridge_events.EVENTS,
         *turn_events.EVENTS,
+        *run_events.EVENTS,
     ]
 )
-PROJECTIONS = (ROUTER, REVIEW, MEMORY, POLICIES, EVIDENCE, MILESTONE, PLUGINS, LEARNING, ACCESS, GUARD, TURNS, BRIDGE)
+PROJECTIONS = (
+    ROUTER, REVIEW, MEMORY, POLICIES, EVIDENCE, MILESTONE, PLUGINS, LEARNING, ACCESS, GUARD, TURNS, BRIDGE, RUNS,
+)  # fmt: skip

@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .port import IncompatibleServer, OpenCode, OpenCodeAway, check_version
@@ -46,12 +46,14 @@ def version_of(binary: str, env: Mapping[str, str] | None = None) -> str:
 class Running:
     """`opencode serve` in a folder, on a free port of loopback; `port` talks to it."""
 
-    def __init__(self, binary: str, folder: Path, env: Mapping[str, str], *, log: Path | None = None) -> None:
+    def __init__(
+        self, binary: str, folder: Path, env: Mapping[str, str], *, log: Path | None = None, more: Sequence[str] = ()
+    ) -> None:
         self._lines: list[bytes] = []
         self._ready, self._url = threading.Event(), ""
         self._log = log
         self.process = subprocess.Popen(  # noqa: S603 - as above
-            [binary, "serve", "--hostname", "127.0.0.1", "--port", str(free_port())],
+            [binary, "serve", "--hostname", "127.0.0.1", "--port", str(free_port()), *more],
             cwd=folder, env=dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True,
         )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from .cycles import Cycles
 from .limits import Limits
-from .steps import Step, Steps
+from .steps import Recorded, Step, Steps
 from .trace import Chunk, Seen, TextSaid, Told, ToolEnded
 from .words import Monologue, chant, newest
 
@@ -54,13 +54,19 @@ class Detector:
         self._person(seen)
         return None
 
+    def recorded(self, told: Recorded, at: float | None) -> Loop | None:
+        """A call as the log keeps it; after a restart the same calls lead to the same state."""
+        return self._step(self._steps.recorded(told), told.tree, at)
+
     def _call(self, seen: ToolEnded) -> Loop | None:
+        return self._step(self._steps.of(seen), seen.tree, seen.at)
+
+    def _step(self, step: Step, tree: str, at: float | None) -> Loop | None:
         if self._saying or self._monologue.said:
             self._silence()
             self._monologue.forget()
-        step = self._steps.of(seen)
-        coarse = self._steps.coarse(step, seen.tree)
-        self._newest.append((step, seen.at, coarse))
+        coarse = self._steps.coarse(step, tree)
+        self._newest.append((step, at, coarse))
         same, alike = self._exact.push(step.exact), self._coarse.push(coarse)
         going, found = self._cycle(self._exact, exact=True) if same else (False, None)
         if alike and not going:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import cached_property
 from hashlib import blake2b
 from itertools import count
+from typing import NamedTuple
 
 import msgspec
 
@@ -41,6 +42,29 @@ class Step:
         return target_of(self._seen.tool, self._seen.args)
 
 
+class Recorded(NamedTuple):
+    """What of a call is kept in the log, and suffices to compare it with others."""
+
+    call: str
+    result: str
+    target: str
+    tree: str
+    failing: bool
+    waiting: bool
+
+
+def recorded(seen: ToolEnded) -> Recorded:
+    step = Step(seen, call_of(seen.tool, seen.args))
+    return Recorded(
+        _digest(step.call), _digest(step.result.encode()) if step.result else "", _digest(step.target.encode()),
+        seen.tree, step.failing, step.waiting,
+    )  # fmt: skip
+
+
+def _digest(raw: bytes) -> str:
+    return blake2b(raw, digest_size=12).hexdigest()
+
+
 class Steps:
     """Which step a call is; numbers begin anew when too many different ones were seen."""
 
@@ -62,6 +86,16 @@ class Steps:
             if len(self._raw) >= _HELD:
                 self.forget()
             found = self._raw[key] = self._alike(Step(seen, self._call_of(seen.tool, seen.args)), seen.tree)
+        return found
+
+    def recorded(self, told: "Recorded") -> Step:
+        """A call out of the log: digests stand for what it said."""
+        key = ("", told.call.encode(), told.result, told.tree, told.failing)
+        found = self._raw.get(key)
+        if found is None:
+            step = Step(ToolEnded("", tree=told.tree), told.call.encode())
+            step.__dict__.update(failing=told.failing, waiting=told.waiting, result=told.result, target=told.target)
+            found = self._raw[key] = self._alike(step, told.tree)
         return found
 
     def coarse(self, step: Step, tree: str) -> int:

@@ -1,0 +1,35 @@
+"""What can go wrong with a run."""
+
+from ..errors import BadInput, ControlPlaneError
+
+
+class RunnerError(ControlPlaneError):
+    code = "runner"
+
+
+class BadRun(BadInput):
+    """What was asked for cannot be a run."""
+
+    code = "runner.invalid"
+
+
+class WorkerFailed(RunnerError):
+    """The worker cannot be started, or went away."""
+
+    code = "runner.worker-failed"
+
+
+class ReviewerFault(RunnerError):
+    """`kind` away, slow, status, html, invalid, empty."""
+
+    code = "runner.reviewer"
+
+    def __init__(self, kind: str, what: str, *, why: str = "") -> None:
+        super().__init__(what, why=why, cure="look at --reviewer-url; the run goes on by its own rules")
+        self.kind = kind
+
+
+class EndpointRefused(RunnerError):
+    """An address that notifications may not go to."""
+
+    code = "runner.endpoint-refused"

@@ -1,0 +1,7 @@
+"""The runs' fold, as the projections run it."""
+
+from ..projections.folding import Projection
+from .events import EVENTS
+from .state import Runs, fold
+
+RUNS = Projection("runner", 1, Runs, fold, EVENTS)

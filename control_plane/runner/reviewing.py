@@ -1,0 +1,106 @@
+"""Asks a reviewer, an OpenAI-compatible model, whether the worker goes on; three tries, each fault with its name."""
+
+import http.client
+import json
+import random
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..clock import Clock
+from ..errors import BadInput
+from .errors import ReviewerFault
+from .rules import Review
+
+ACTIONS = ("continue", "complete", "stuck", "abort")
+LARGEST, PATIENCE_S, PAUSES_S = 1 << 20, 30.0, (1.0, 2.0, 4.0)
+SYSTEM = (
+    "You review the work of a coding agent. Answer with one JSON object only: "
+    '{"action": "continue" | "complete" | "stuck" | "abort", "reason": "…", "feedback": "…"}. '
+    "complete: the task is done. stuck: it makes no progress. abort: it does harm. "
+    "feedback, with continue: one specific instruction for the agent."
+)
+
+
+@dataclass(frozen=True)
+class Reviewer:
+    url: str
+    model: str
+    key: str = ""
+    patience_s: float = PATIENCE_S
+    pauses_s: Sequence[float] = PAUSES_S
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise BadInput(f"--reviewer-url {self.url!r} is no address", cure="as in http://127.0.0.1:8080/v1")
+
+    def ask(self, task: str, sample: Sequence[str], before: Sequence[str], facts: dict[str, Any]) -> Review:
+        """One try; raises the fault by its name."""
+        told = {"task": task, "earlier": list(before)[-5:], "facts": facts, "output": "\n".join(sample)[-30_000:]}
+        body = {
+            "model": self.model, "temperature": 0,
+            "messages": [{"role": "system", "content": SYSTEM}, {"role": "user", "content": json.dumps(told)}],
+        }  # fmt: skip
+        return read_review(self._post(json.dumps(body).encode()))
+
+    def _post(self, raw: bytes) -> bytes:
+        parts = urlsplit(self.url)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(str(parts.hostname), parts.port, timeout=self.patience_s)
+        headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {self.key}"} if self.key else {})
+        try:
+            connection.request("POST", parts.path.rstrip("/") + "/chat/completions", raw, headers)
+            answer = connection.getresponse()
+            told, content = answer.read(LARGEST), answer.headers.get("content-type", "")
+        except TimeoutError:
+            raise ReviewerFault("slow", f"the reviewer did not answer within {self.patience_s:g} s") from None
+        except (OSError, http.client.HTTPException) as fault:
+            raise ReviewerFault("away", f"nobody answers at {self.url}", why=str(fault)) from None
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise ReviewerFault("status", f"the reviewer answered {answer.status}")
+        if "html" in content or told.lstrip()[:1] == b"<":
+            raise ReviewerFault("html", "the reviewer answered with a page")
+        return told
+
+
+def read_review(raw: bytes) -> Review:
+    """The model's words may stand in a fence; anything but one of the four actions is invalid."""
+    try:
+        content = json.loads(raw)["choices"][0]["message"]["content"]
+    except (ValueError, LookupError, TypeError):
+        raise ReviewerFault("invalid", "the reviewer's answer is no chat completion") from None
+    if not isinstance(content, str) or not content.strip():
+        raise ReviewerFault("empty", "the reviewer said nothing")
+    begin, end = content.find("{"), content.rfind("}")
+    try:
+        told = json.loads(content[begin : end + 1])
+    except ValueError:
+        raise ReviewerFault("invalid", "the reviewer's words are no JSON") from None
+    if not isinstance(told, dict) or told.get("action") not in ACTIONS:
+        raise ReviewerFault("invalid", "the reviewer named no action", why=f"one of {', '.join(ACTIONS)}")
+    return Review(told["action"], str(told.get("reason") or ""), str(told.get("feedback") or ""))
+
+
+def ask_patiently(
+    reviewer: Reviewer,
+    clock: Clock,
+    stop: threading.Event,
+    asked: tuple[str, Sequence[str], Sequence[str], dict[str, Any]],
+) -> tuple[Review | None, int, tuple[str, ...]]:
+    """The review or None, how many tries, and what went wrong in each; what cannot mend itself is not tried again."""
+    errors: list[str] = []
+    for pause in (*reviewer.pauses_s, None):
+        try:
+            return reviewer.ask(*asked), len(errors) + 1, tuple(errors)
+        except ReviewerFault as fault:
+            errors.append(f"{fault.kind}: {fault.what}")
+        if len(errors) > len(reviewer.pauses_s) - 1 or pause is None:
+            break
+        if clock.wait(stop, pause * random.uniform(0.8, 1.2)):  # noqa: S311 - jitter
+            break
+    return None, len(errors), tuple(errors)
