@@ -44,7 +44,7 @@ async def client(plane: ControlPlane):
 async def test_page_and_files_need_no_token_and_carry_a_strict_policy(client: httpx.AsyncClient):
     page = await client.get("/")
     assert page.status_code == 200
-    names = sorted(set(re.findall(r'(?:src|href)="(/[^"]*)"', page.text)))
+    names = sorted(set(re.findall(r'<(?:script|link)[^>]* (?:src|href)="(/[^"]*)"', page.text)))
     assert names == sorted(f"/assets/{name}" for name in
                            ("icon.svg", "main.js", "style.css", "theme.js", "uplot.css", "uplot.js"))  # fmt: skip
     for path in ("/", *names, "/assets/proof.js", "/assets/uplot.LICENSE.txt"):
