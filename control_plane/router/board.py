@@ -25,11 +25,12 @@ class ChoicePolicy(msgspec.Struct, frozen=True):
     guard_errors: float = 1.0  # standard errors that a gain over the incumbent must survive
     incumbent_explore: float = 0.1  # how often an incumbent's guard steps aside, so that others can be learned
     floor: float = 0.0005  # shared by all arms: nothing starves, every choice has a propensity to divide by
-    optimism: float = 0.53  # how far above its estimate an arm is judged; see `Board._spread`
+    optimism: float = 0.55  # how far above its estimate an arm is judged; see `Board._spread`
     levels: int = 4  # of optimism, equally likely; their difference makes the choice random
     least_level: float = 0.85  # the smallest level as a share of the mean one
     horizon: float = 20.0  # tasks ahead that a discovery pays for, in a new task type ...
-    horizon_growth: float = 0.5  # ... and how much it grows with each result there
+    horizon_growth: float = 0.5  # ... and how much it grows with each result there ...
+    horizon_most: float = 1000.0  # ... up to so many
     news: float = 0.4  # how far one compiled table may add to an arm's runs, as a share of them
     prior_runs: float = 18.0  # runs that an arm's prior is worth
     hope: float = 0.08  # how far an arm's prior is raised towards certain success: who hardly ran gets a chance
@@ -148,7 +149,8 @@ class Board:
                 self._turn_to(beliefs)
             self._of = beliefs
         self.seen = 0 if self._type is None else _in_steps(beliefs.seen.get(self._type, 0))
-        horizon = self.policy.horizon + self.policy.horizon_growth * self.seen
+        policy = self.policy
+        horizon = min(policy.horizon_most, policy.horizon + policy.horizon_growth * self.seen)
         moved, self._horizon = horizon != self._horizon, horizon
         if self._missing:
             self._search(beliefs)
