@@ -144,3 +144,19 @@ def test_a_step_that_would_cross_a_limit_is_told_from_one_that_fits() -> None:
     assert over(limits, session, Spent(5.0, 9), 0.05, 1) is None
     assert over(limits, session, Spent(5.0, 9), 0.2, 0) == ("session_usd", 0.9, 1.0)
     assert over(limits, session, Spent(5.0, 10), 0.0, 1) == ("day_requests", 10, 10)
+
+
+@pytest.mark.requirement("OPENCODE-29")
+def test_four_fifths_of_a_limit_are_warned_of_once(plane: ControlPlane) -> None:
+    turns = plane.turns
+    turns.limit(Limits(session_usd=1.0), "ann")
+    ask(turns, "t")
+    for n, warned in enumerate(("", "session_usd: 0.9 of 1 spent", "session_usd: 0.95 of 1 spent")):
+        turns.steps([Step("t", "s", f"m{n}", A, Usage(cost_usd=(0.5, 0.4, 0.05)[n]))])
+        plane.flush()
+        plane.folder.catch_up()
+        assert turns.room("s").warn == warned
+        plane.flush()
+        plane.folder.catch_up()
+    topics = [row[3] for row in plane.ledger.rows(0, 1000)]
+    assert topics.count("turns.limit-reached") == 1
