@@ -44,7 +44,7 @@ def test_a_hook_with_half_a_character_blocks_as_any_other(home, project):
 
 
 @settings(
-    max_examples=60, derandomize=True, deadline=None, database=None,
+    max_examples=30, derandomize=True, deadline=None, database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 @given(tool=TOOLS, arguments=ARGUMENTS, cwd=SIGNS, session=SIGNS)
