@@ -75,9 +75,7 @@ def line_of(kind: str, facts: dict[str, Any]) -> str:
         "worker-erred": lambda f: f"  error   {f['kind']}: {_line(f['what'])}",
         "worker-retries": lambda f: f"  retry   {f['attempt']}: {_line(f['what'])}",
         "verdict-reached": lambda f: f"  checks  {f['verdict']}: {_line(f['reason'])}",
-        "run-ended": lambda f: (
-            f"{f['outcome']}  {_line(f['reason'])}  ({f['iterations']} turns, {f['seconds']:.1f} s, ${f['cost_usd']:.4f})"
-        ),
+        "run-ended": lambda f: f"{f['outcome']}  {_line(f['reason'])}  ({f['iterations']} turns, ${f['cost_usd']:.4f})",
         "notified": lambda f: f"notified  {f['delivered']} delivered, {f['dead']} dead",
     }.get(kind)
     return told(facts) if told is not None else ""

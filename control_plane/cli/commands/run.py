@@ -111,7 +111,8 @@ def _run(arguments: argparse.Namespace, out: Output) -> int:
             ended = control.run()
         if urls:
             facts = {"outcome": ended.outcome, "reason": ended.reason, "verdict": ended.verdict,
-                     "task": asked.task[:500], "exit_code": ended.exit_code, "iterations": ended.iterations, "cost_usd": ended.cost_usd}  # fmt: skip
+                     "task": asked.task[:500], "exit_code": ended.exit_code, "iterations": ended.iterations,
+                     "cost_usd": ended.cost_usd}  # fmt: skip
             book.owe(name, urls, facts)
         _deliver(book, notifier, view.tell)
         plane.flush()
@@ -202,7 +203,8 @@ def _list(book: "RunBook", out: Output) -> int:
     runs = list(book.state.runs.values())
     facts = [
         {"run": one.id, "task": one.task, "outcome": one.outcome or "running", "verdict": one.verdict,
-         "reason": one.reason, "iterations": one.iteration, "calls": one.calls, "model": one.model, "cost_usd": one.cost_usd}
+         "reason": one.reason, "iterations": one.iteration, "calls": one.calls, "model": one.model,
+         "cost_usd": one.cost_usd}
         for one in runs
     ]  # fmt: skip
     rows = [(one.id, one.outcome or "running", one.verdict, str(one.iteration), one.task[:60]) for one in runs]
@@ -220,12 +222,11 @@ def _show(plane: "ControlPlane", name: str, out: Output) -> int:
     found: list[dict[str, Any]] = []
     after = 0
     while rows := plane.ledger.rows(after, 4096):
-        after = rows[-1].position
-        for row in rows:
-            if row.topic.startswith("runner."):
-                told = json.loads(row.state)
-                if told.get("run") == name:
-                    found.append({"position": row.position, "event": row.topic.removeprefix("runner."), **told})
+        after = rows[-1][0]
+        for position, _, _, topic, state in rows:
+            told = json.loads(state) if topic.startswith("runner.") else {}
+            if told.get("run") == name:
+                found.append({"position": position, "event": topic.removeprefix("runner."), **told})
     lines = [f"{one['position']:>7}  {one['event']:<16}  {_words(one)}" for one in found]
     out.answer(found, lines)
     return 0
