@@ -8,6 +8,7 @@ usage: python scripts/perf/bridge_sli_baseline.py [--quick] [--json] [--metrics 
 
 import http.client
 import json
+import os
 import queue
 import random
 import sys
@@ -380,6 +381,7 @@ def prove(quick: bool, fault: str = "") -> Findings:
                 "posts_a_second": went.rate, "posts": went.posted, "wakes": went.woken.count,
                 "wake_p50_ms": rest(went.woken)["p50"], "burst_posts": load.burst, "burst_s": burst_took,
                 "cpu_ms_a_post": went.cpu_s * 1e3,
+                "load_average": os.getloadavg()[0],
                 **{f"{name}, 100 messages, p95 ms": short.at(95) for name, (short, _) in pages.items()},
                 **{f"{name}, {load.long} messages, p95 ms": long.at(95) for name, (_, long) in pages.items()},
             },

@@ -339,7 +339,7 @@ async def _stream(front: Front, thread: str) -> list[str]:
 
 
 @pytest.mark.anyio
-@pytest.mark.requirement("BRIDGE-17", "BRIDGEOPS-25")
+@pytest.mark.requirement("BRIDGEOPS-25")
 async def test_messages_are_pushed_as_they_come_to_those_who_take_part(front: Front) -> None:
     thread = front.house.thread()
     front.house.say(thread, body="first")

@@ -76,9 +76,9 @@ def test_a_poster_that_dies_is_repeated_and_each_message_is_there_once(real: Hou
 
 @pytest.mark.requirement("BRIDGE-31", "BRIDGE-32")
 @pytest.mark.parametrize("window", ["before", "after"])
-@pytest.mark.parametrize("step", [1, 2, 3])
+@pytest.mark.parametrize("step", [1, 2])
 def test_a_supervisor_that_dies_is_followed_by_another(real: House, window: str, step: int) -> None:
-    """Its three writes: the job is queued, claimed, sent."""
+    """Its two writes: the job is queued and claimed, then sent."""
     real.beat(runtime="noted")
     thread = real.thread()
     real.say(thread, body="wake up")
