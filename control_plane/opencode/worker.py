@@ -155,7 +155,11 @@ class OpenCodeWorker:
 
     def _take(self, event: Event) -> None:
         if event.session != self._session:
-            # Of a subagent, or of nobody: it works.
+            # Of a subagent, which works for this run, or of nobody.
+            part = event.properties.get("part")
+            if event.session and isinstance(part, dict) and part.get("type") == "tool":
+                self._part(part)
+                return
             if event.type.startswith(("message.", "session.")):
                 self._sink(Alive())
             return

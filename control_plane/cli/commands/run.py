@@ -269,7 +269,7 @@ def _given(arguments: argparse.Namespace, name: str, kind: Callable[[str], Any],
     try:
         return kind(raw)
     except ValueError:
-        raise BadInput(f"{variable} = {raw!r} is no number") from None
+        raise BadInput(f"{variable} = {raw!r} is no number", cure="unset it, or give a number") from None
 
 
 def _truth(raw: str) -> bool:
