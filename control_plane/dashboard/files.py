@@ -9,6 +9,7 @@ import msgspec
 
 KINDS: Final[Mapping[str, str]] = {
     ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
@@ -50,8 +51,6 @@ def read_files() -> dict[str, File]:
     found = {}
     for path in files(__package__).joinpath("static").iterdir():
         kind = KINDS.get(f".{path.name.rpartition('.')[2]}")
-        if path.name == "index.html":
-            kind = "text/html; charset=utf-8"
         if kind is not None:
             content = path.read_bytes()
             found[path.name] = File(content, kind, f'"{hashlib.sha256(content).hexdigest()[:32]}"')

@@ -28,7 +28,7 @@ async def test_threads_and_wakes_are_seen_as_they_stand(house: House):
     house.plane.bridge.call("post_message", EXEC, json.dumps(said).encode())
     house.plane.bridge.set_status(second, Status.BLOCKED, "in circles", BOSS)
     page = await house.visit()
-    await page.get_by_role("link", name="Threads").click()
+    await page.get_by_role("link", name="Threads", exact=True).click()
     rows = page.locator("#threads-table tbody tr")
     await expect(rows).to_have_count(2)
     await expect(page.get_by_role("row").filter(has_text=hostile)).to_contain_text("blocked")
