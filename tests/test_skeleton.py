@@ -208,6 +208,9 @@ def planted_house(tmp_path: Path, file: str, source: str) -> subprocess.Complete
     drivers = "import sqlite3\nimport aiosqlite\nimport psycopg\n"
     (tmp_path / "control_plane" / "projections" / "views.py").write_text(drivers, encoding="utf-8")
     (tmp_path / "control_plane" / "ledger" / "store.py").write_text(drivers, encoding="utf-8")
+    (tmp_path / "control_plane" / "opencode").mkdir(exist_ok=True)
+    for name in ("__init__", "history"):
+        (tmp_path / "control_plane" / "opencode" / f"{name}.py").touch()
     planted = tmp_path / "control_plane" / file
     planted.parent.mkdir(exist_ok=True)
     planted.write_text(source, encoding="utf-8")
