@@ -16,7 +16,7 @@ litellm = pytest.importorskip("litellm", reason="needs the extra `bench`")
 
 COMPLETIONS, SLOW_S, QUICK_S = 1000, 0.05, 0.001
 THEIRS = ("simple-shuffle", "least-busy", "latency-based-routing", "usage-based-routing-v2", "cost-based-routing")
-pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(autouse=True)

@@ -238,7 +238,7 @@ export const ControlPlane = async (ctx) => {
     if (picked !== "auto") { session.model = asked; link.tell("/api/opencode/turn", body, welcome(session)); return }
     turn.auto = true
     if (instead) message.model = refOf(instead)
-    if (!world.candidates.length) await Promise.race([link.revive(), sleep(PATIENCE_MS)])
+    if (!world.candidates.length && !link.down) await Promise.race([link.revive(), sleep(PATIENCE_MS)])
     body.connected = world.candidates
     const said = world.candidates.length ? await link.soon("/api/opencode/turn", body) : null
     if (!said) { session.model = instead; return } // it goes on with what OpenCode would use

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .port import IncompatibleServer, OpenCode, OpenCodeAway, check_version
 
-START_S = 60.0
+START_S = 120.0
 STOP_S = 5.0
 _LISTENING = re.compile(rb"listening on (http://\S+)")
 NAME = "opencode"
