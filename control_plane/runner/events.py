@@ -30,6 +30,8 @@ class RunBegun(RunEvent, frozen=True, kw_only=True):
 
 
 class WorkerStarted(RunEvent, frozen=True, kw_only=True):
+    """The worker's program runs, its events are read, its session is open."""
+
     TOPIC: ClassVar[str] = "runner.worker-started"
     session: str
     version: str = ""
@@ -71,6 +73,8 @@ class TextSeen(RunEvent, frozen=True, kw_only=True):
 
 
 class LoopFound(RunEvent, frozen=True, kw_only=True):
+    """The worker goes round; `answer` is the rung that was taken."""
+
     TOPIC: ClassVar[str] = "runner.loop-found"
     iteration: int
     kind: str
@@ -122,6 +126,8 @@ class VerdictReached(RunEvent, frozen=True, kw_only=True):
 
 
 class RunEnded(RunEvent, frozen=True, kw_only=True):
+    """How it came out; `verdict` is that of the last check."""
+
     TOPIC: ClassVar[str] = "runner.run-ended"
     outcome: Outcome
     exit_code: int
@@ -144,6 +150,8 @@ class NoticeQueued(RunEvent, frozen=True, kw_only=True):
 
 
 class NoticeDelivered(RunEvent, frozen=True, kw_only=True):
+    """An endpoint took it."""
+
     TOPIC: ClassVar[str] = "runner.notice-delivered"
     notice: str
     tries: int

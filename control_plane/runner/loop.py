@@ -27,6 +27,7 @@ from .tree import READING, Tree
 from .verdicts import Checked, Judged, counted, judge
 
 Tell = Callable[[str, dict[str, Any]], None]
+OFTEN = (e.CallSeen, e.TextSeen)
 SLICE_S, SHOWN, RESUME = (
     0.25,
     300,
@@ -395,7 +396,10 @@ class Control:
 
     def _note(self, kind: str, event: e.RunEvent) -> None:
         """Into the log, then to whoever looks on."""
-        self._book.write(self.name, event)
+        if isinstance(event, OFTEN):
+            self._book.note(event)
+        else:
+            self._book.write(self.name, event)
         facts = {name: getattr(event, name) for name in event.__struct_fields__ if name not in ("run", "at")}
         self._tell(kind, facts)
 

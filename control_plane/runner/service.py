@@ -45,7 +45,13 @@ class RunBook:
         return self._folder.state(RUNS)
 
     def write(self, run: str, *events: Event) -> None:
+        """Into the run's stream, behind everything that was noted before; there when this returns."""
+        self._ledger.flush()
         self._ledger.append(f"run-{run}", events)
+
+    def note(self, event: Event) -> None:
+        """What comes often: journalled at once, in the ledger a moment later; it carries its run's name."""
+        self._ledger.record(event)
 
     def run(self, name: str) -> Run | None:
         return self.state.runs.get(name)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -203,3 +204,17 @@ def test_what_cannot_be_a_run_is_refused(project: Path, wrong: dict[str, Any], w
     with pytest.raises(BadInput, match=words) as fault:
         Asked(**({"task": "x", "directory": str(project)} | wrong))
     assert fault.value.cure
+
+
+@pytest.mark.long
+@pytest.mark.requirement("RUN-35")
+def test_an_event_costs_little(plane: ControlPlane, project: Path) -> None:
+    for n in range(300):
+        (project / f"m{n}.py").write_text(f"x = {n}\n")
+    many: Turn = [call(f"make {n}", f"said {n}", failed=False) for n in range(400)]
+    # What it works itself: whatever else this machine does meanwhile is not the runner's.
+    began = time.process_time()
+    ended = run(plane, project, ScriptedWorker([*many, Idle()]), checks=(), most_calls=1000)
+    assert ended.outcome == "completed"
+    each = (time.process_time() - began) * 1000 / len(many)
+    assert each <= 20, each
