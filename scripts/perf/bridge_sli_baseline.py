@@ -37,7 +37,7 @@ SCRIPT = "scripts/perf/bridge_sli_baseline.py"
 ARMS = (Arm("acme/one"),)
 # The seed's service levels, then ours.
 POSTS, READS, SEEN_MS, WOKEN_MS = 0.990, 0.995, 2000.0, 3000.0
-OUR_SEEN_MS, OUR_WOKEN_MS, OUR_RATE, FLAT = 50.0, 100.0, 200.0, 0.20
+OUR_SEEN_MS, OUR_WOKEN_MS, FLAT = 50.0, 100.0, 0.20
 THREADS, SLEEPERS, CLIENTS, POSTERS = 20, 40, 16, 8
 BOSS = Actor("boss", "coordinator", "w1")
 
@@ -389,7 +389,7 @@ def prove(quick: bool, fault: str = "") -> Findings:
         criteria=(
             at_least("share of posts that succeed", went.posted / asked, POSTS if quick else 1.0),
             at_least("share of reads that succeed", went.reads_ok, READS if quick else 1.0),
-            at_least("posts a second over two processes", went.rate, 0.9 * load.rate),
+            *bars.at_least("posts a second over two processes", went.rate, 0.9 * load.rate),
             *bars.at_most("p95 post-to-visible, ms", went.seen.at(95), OUR_SEEN_MS, seed=SEEN_MS),
             *bars.at_most("p95 message-to-wake, ms", went.woken.at(95), OUR_WOKEN_MS, seed=WOKEN_MS),
             at_least("wakes", went.woken.count, load.seconds / 4),
