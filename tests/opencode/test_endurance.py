@@ -9,7 +9,7 @@ from control_plane.opencode.resident import announced_at
 from tests.opencode.world import A, World, until
 
 # A real OpenCode starts slowly where others are at work.
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(1800)
 
 AUTO = "control-plane/auto"
 
@@ -20,7 +20,6 @@ def resident_kb(pid: int) -> int:
 
 
 @pytest.mark.long
-@pytest.mark.requirement("OPENCODE-53")
 def test_after_two_hundred_turns_the_servers_memory_is_flat(auto: World) -> None:
     address = announced_at(auto.home)
     assert address is not None

@@ -170,7 +170,6 @@ def test_a_server_that_is_well_is_asked_for_each_turn(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.requirement("OPENCODE-50")
 @pytest.mark.usefixtures("node")
 def test_a_server_that_is_well_adds_at_most_eight_milliseconds(tmp_path: Path) -> None:
     with well(tmp_path / "project") as home:
