@@ -27,13 +27,22 @@ _VOLATILE = re.compile(
     r"|/tmp/[\w.-]+|\b\d{10,}\b"
 )
 _NUMBER = re.compile(r"\d+")
+# What a failure counts is its substance: fewer of them is progress.
+_UNCOUNTED = re.compile(
+    r"\d+(?![\d ]*(?:\d|(?:tests? |checks? )?(?:failed|failing|failures?|errors?|passed"
+    r"|issues?|problems?|warnings?|left"
+    r"|remaining|todo|of)\b))"
+)
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ERROR = re.compile(
-    r"^\W*(?:\w+\W+){0,3}?(?:error|exception|fatal|failure|traceback|permission denied|command not found)\b"
+    r"^\W*(?:\w+\W+){0,3}?(?:error|exception|fatal|failure|failed|traceback|permission denied|command not found)\b"
     r"|\bexit(?:ed)?(?: with)?(?: code| status)?:? *[1-9]\d*\b|^traceback ",
     re.IGNORECASE,
 )
-_HINTS = ("error", "exception", "fatal", "failure", "traceback", "denied", "not found", "exit")
-_WAITS_TOOL = re.compile(r"(?:^|[_.-])(?:sleep|wait|poll|await|watch|monitor)(?:$|[_.-])", re.IGNORECASE)
+_HINTS = ("error", "exception", "fatal", "fail", "traceback", "denied", "not found", "exit")
+_WAITS_TOOL = re.compile(
+    r"(?:^|[_.-])(?:sleep|wait|poll|await|watch|monitor|status|progress|output|logs?)(?:$|[_.-])", re.IGNORECASE
+)
 _WAITS = re.compile(r"\bsleep +\d|\bwait\b(?!ing)|--wait\b|--watch\b|\bgh run watch\b|\brollout status\b")
 _PENDING = re.compile(
     r"\b(?:pending|running|in[ _-]?progress|queued|waiting|building|starting|initiali[sz]ing|provisioning|processing"
@@ -41,7 +50,7 @@ _PENDING = re.compile(
     re.IGNORECASE,
 )
 _SETTLED = re.compile(r"\b(?:failed|failure|error|passed|exception|traceback|denied)\b", re.IGNORECASE)
-_COUNTER = re.compile(r"\b(attempt|try|retry|run|round|iteration|pass|take|loop|no\.?)([ _#:=-]*)\d+", re.IGNORECASE)
+_COUNTER = re.compile(r"\b(attempt|try|retry|round|iteration)([ _#:=-]*)\d+", re.IGNORECASE)
 _PLACES = ("filepath", "file_path", "path", "file", "filename", "url", "uri", "directory", "dir")
 _SAID, _LONGEST = 240, 20_000
 
@@ -74,7 +83,8 @@ def result_of(output: str) -> str:
 @lru_cache(4096)
 def failure_of(output: str) -> str:
     """How something failed: no number in it matters, as long as the call and the workspace are the same."""
-    return _NUMBER.sub("#", result_of(output))[:2000].lower()
+    uncounted = _COUNTER.sub(r"\1\2#", result_of(output))
+    return _UNCOUNTED.sub("#", uncounted)[:2000].lower()
 
 
 def failed(flag: bool | None, output: str) -> bool:
@@ -95,10 +105,11 @@ def target_of(tool: str, args: Mapping[str, Any]) -> str:
     return _COUNTER.sub(r"\1\2#", _VOLATILE.sub("~", call_of(tool, args).decode("utf-8", "replace")))
 
 
-def waits(tool: str, args: Mapping[str, Any], output: str, *, failing: bool) -> bool:
+def waits(tool: str, args: Mapping[str, Any], output: str) -> bool:
     """Whether a call that repeats is one that waits for something to come."""
-    if _WAITS_TOOL.search(tool) or any(isinstance(value, str) and _WAITS.search(value) for value in args.values()):
+    named = _CAMEL.sub("_", tool)
+    if _WAITS_TOOL.search(named) or any(isinstance(value, str) and _WAITS.search(value) for value in args.values()):
         return True
-    if failing or len(output) > _SAID:
+    if len(output) > _SAID or _SETTLED.search(output):
         return False
-    return bool(_PENDING.search(output)) and not _SETTLED.search(output)
+    return bool(_PENDING.search(_CAMEL.sub(" ", output)))

@@ -31,7 +31,7 @@ class Step:
 
     @cached_property
     def waiting(self) -> bool:
-        return waits(self._seen.tool, self._seen.args, self._seen.output, failing=self.failing)
+        return waits(self._seen.tool, self._seen.args, self._seen.output)
 
     @cached_property
     def result(self) -> str:

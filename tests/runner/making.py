@@ -171,6 +171,8 @@ def failures() -> None:
         [call("bash", "node run.js", f"Error: worker {4000 + n} died, exit code 134", True) for n in range(12)],
     )
 
+    turning("failed-attempts", START, 1, [call("bash", "deploy", f"Attempt {n} failed: timeout") for n in range(12)])
+
 
 def wandering() -> None:
     calls = [call("read", {"filePath": f"{name}.py"}, f"# {name}", tree="t0") for name in "abcd"]
@@ -239,6 +241,14 @@ def waiting() -> None:
         *(call("bash", "kubectl get pods", "web-1 ContainerCreating: pending") for _ in range(8)),
     ]
 
+    silent = [call("BashOutput", {"bash_id": "1"}, "") for _ in range(8)]
+    BENIGN["poll-a-shell"] = [*START, *silent, call("BashOutput", {"bash_id": "1"}, "done")]
+    BENIGN["not-ready-yet"] = [*START, *(call("bash", "pg_isready", "server not ready", True) for _ in range(8))]
+    BENIGN["pods-start"] = [
+        *START,
+        *(call("bash", "kubectl get pods", "web-1 0/1 ContainerCreating") for _ in range(8)),
+    ]
+
 
 def work() -> None:
     BENIGN["batch-read"] = [*START, *(call("read", {"filePath": f"src/m{n}.py"}, "") for n in range(25))]
@@ -288,6 +298,10 @@ def work() -> None:
     BENIGN["new-request-each-time"] = [
         line for n in range(8) for line in (user(f"what of module {n}?"), call("bash", "git status", "clean"), text("Clean."))
     ]  # fmt: skip
+    BENIGN["fewer-failed-tests"] = [
+        *START,
+        *(call("bash", "fixer && pytest", f"{9 - n} failed, {n} passed", True) for n in range(9)),
+    ]
     BENIGN["two-by-two"] = [*START, *[call("bash", "git diff", "…"), call("bash", "git status", "M a")] * 2]
 
 

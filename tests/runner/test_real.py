@@ -4,6 +4,7 @@ import json
 import queue
 import signal
 import sys
+import time
 
 import pytest
 
@@ -133,3 +134,14 @@ def test_a_cut_stream_is_resumed_and_nothing_is_missed(bench: Bench) -> None:
     finally:
         worker.close()
     bench.no_process_left()
+
+
+@pytest.mark.long
+@pytest.mark.requirement("RUN-34")
+def test_the_worker_is_started_within_four_seconds_of_the_command(bench: Bench) -> None:
+    took = []
+    for _ in range(3):
+        began = time.time()
+        assert bench.run(f"{bench.write()}\nSAY done") == 0
+        took.append(bench.told("worker-started")[-1]["at"] - began)
+    assert min(took) <= 4.0, took
