@@ -1,4 +1,7 @@
-"""Group commit: whatever has gathered while the last commit ran goes into the next one; nothing waits for a timer."""
+"""Group commit: whatever has gathered while the last commit ran, and a moment longer, goes into the next one.
+
+What comes after a pause is committed at once, and who flushes waits for no timer.
+"""
 
 import random
 import threading
@@ -15,6 +18,8 @@ from .journal import Batch, Journal
 # Most of a segment. In a busy host each statement waits for the interpreter, whatever it carries: only large batches
 # keep up with a backlog; without one a batch is as small as what gathered during the last commit.
 BATCH = 16384
+# A commit costs a host as much time of its processor as a hundred events do: a steady trickle is gathered for a moment.
+FEW, MOMENT = 256, 0.004
 FIRST_DELAY, LONGEST_DELAY = 0.01, 2.0
 # A flush gives up after so many failures in a row, or so many seconds without a commit; the committer never does.
 TRIES = 6
@@ -58,7 +63,7 @@ class Committer:
         self.counters = Counters()
         self._journal, self._target, self._clock = journal, target, clock
         self._interval, self._jitter = flush_interval, jitter
-        self._bell = Bell()
+        self._bell, self._hurry = Bell(), Bell()
         self._progress = threading.Condition()
         self._committing = threading.Lock()
         self._told = 0
@@ -88,7 +93,7 @@ class Committer:
             self.flush()
         finally:
             self._closing = True
-            self._bell.set()
+            self._ring()
             if self._thread is not None and self._thread is not threading.current_thread():
                 self._thread.join(LAST_WAIT)
         return self.stopped
@@ -143,8 +148,8 @@ class Committer:
         try:
             while not self._closing:
                 if self.commit_once():
-                    continue
-                if self.counters.failing_for:
+                    self._gather()
+                elif self.counters.failing_for:
                     self._clock.wait(self._bell, self._delay())
                 else:
                     self._rest()
@@ -153,6 +158,15 @@ class Committer:
             if not self._closing:
                 self.counters.restarts += 1
                 self.start()
+
+    def _gather(self) -> None:
+        if self._journal.appended - self._journal.committed < FEW and not self._closing:
+            self._clock.wait(self._hurry, MOMENT)
+
+    def _ring(self) -> None:
+        """Somebody waits for the commit itself."""
+        self._hurry.set()
+        self._bell.set()
 
     def _rest(self) -> None:
         self._bell.clear()
@@ -179,7 +193,7 @@ class Committer:
     def _flush_there(self, goal: int, timeout: float | None) -> None:
         # One more try, at once, when it has been failing for long; the whole series when it has not.
         tries, last = self.counters.retries + max(1, TRIES - self.counters.failing_for), self._journal.committed
-        self._bell.set()
+        self._ring()
         deadline = self._clock.monotonic() + (PATIENCE if timeout is None else timeout)
         with self._progress:
             while self._journal.committed < goal or (self._told < goal and not self._target.inside()):
@@ -189,7 +203,7 @@ class Committer:
                 if late or self._closing or (self.counters.failing_for and self.counters.retries >= tries):
                     self._raise_unavailable(goal)
                 if self.idle:
-                    self._bell.set()
+                    self._ring()
                 self._progress.wait(self._interval)
 
     def _raise_unavailable(self, goal: int) -> None:

@@ -11,7 +11,7 @@ from eventsourcing.persistence import IntegrityError, OperationalError
 from control_plane.clock import Clock, VirtualClock
 from control_plane.errors import LedgerUnavailable
 from control_plane.ledger.bell import Bell
-from control_plane.ledger.committer import BATCH, FIRST_DELAY, LONGEST_DELAY, TRIES, Committer, Target
+from control_plane.ledger.committer import BATCH, FIRST_DELAY, LONGEST_DELAY, MOMENT, TRIES, Committer, Target
 from control_plane.ledger.journal import Batch, Journal
 from tests.ledger.journals import small_journal
 
@@ -130,8 +130,40 @@ def test_an_idle_committer_looks_again_within_the_interval(journal: Journal, sto
     # Nobody rings: the interval alone finds it.
     journal.append(b"unannounced")
     assert stored.wait(10)
-    assert set(waits) == {0.02}
+    assert set(waits) <= {0.02, MOMENT}
     committer.close()
+
+
+def test_a_trickle_is_gathered_for_a_moment(journal: Journal, store: Store) -> None:
+    done = threading.Event()
+    store.after = lambda batch: done.set() if len(batch.bodies) > 1 else None
+
+    class Trickling(Clock):
+        def wait(self, event: threading.Event, timeout: float) -> bool:
+            if timeout != MOMENT:
+                return super().wait(event, timeout)
+            if len(store.batches) == 1:
+                for number in range(5):
+                    journal.append(b"%d" % number)
+            return False
+
+    committer = committer_of(journal, store, Trickling(), interval=0.02)
+    journal.append(b"first")
+    committer.start()
+    assert done.wait(10)
+    committer.close()
+    assert store.batches == [1, 5]
+
+
+def test_a_flush_does_not_wait_for_the_moment(journal: Journal, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("control_plane.ledger.committer.MOMENT", 3600.0)
+    committer = committer_of(journal, store, interval=3600)
+    committer.start()
+    for number in range(3):
+        journal.append(b"%d" % number)
+        committer.flush(10.0)
+    committer.close()
+    assert sum(store.batches) == 3
 
 
 def test_a_ring_wakes_it_at_once(journal: Journal, store: Store) -> None:
