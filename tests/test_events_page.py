@@ -22,5 +22,5 @@ def test_every_event_says_what_it_is_and_is_on_the_page():
 def test_topics_begin_with_their_domain():
     assert {kind.TOPIC.partition(".")[0] for kind in CATALOGUE} <= {
         "ledger", "router", "learning", "policy", "flag", "milestone", "plugin", "evidence", "review", "memory",
-        "guard", "bridge", "runner", "dogfood", "access",
+        "guard", "bridge", "runner", "dogfood", "access", "turns",
     }  # fmt: skip
