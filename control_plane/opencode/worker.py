@@ -155,13 +155,7 @@ class OpenCodeWorker:
 
     def _take(self, event: Event) -> None:
         if event.session != self._session:
-            # Of a subagent, which works for this run, or of nobody.
-            part = event.properties.get("part")
-            if event.session and isinstance(part, dict) and part.get("type") == "tool":
-                self._part(part)
-                return
-            if event.type.startswith(("message.", "session.")):
-                self._sink(Alive())
+            self._other(event)
             return
         told = event.properties
         if event.type == "message.part.updated":
@@ -183,6 +177,14 @@ class OpenCodeWorker:
         elif event.type == "permission.asked":
             self._refuse(str(told.get("id", "")))
         else:
+            self._sink(Alive())
+
+    def _other(self, event: Event) -> None:
+        """Of a subagent, which works for this run, or of nobody."""
+        part = event.properties.get("part")
+        if event.session and isinstance(part, dict) and part.get("type") == "tool":
+            self._part(part)
+        elif event.type.startswith(("message.", "session.")):
             self._sink(Alive())
 
     def _part(self, part: dict[str, Any]) -> None:
@@ -239,10 +241,11 @@ def _called(tool: str, state: dict[str, Any]) -> ToolEnded:
 
 
 def _status_in(what: str) -> int:
+    """While it retries OpenCode tells the model's words only; 0 where they do not name the status."""
     low = what.lower()
-    if "rate" in low or "429" in low or "too many" in low:
+    if "rate limit" in low or "429" in low or "too many requests" in low:
         return 429
-    return 500
+    return 500 if any(word in low for word in ("500", "502", "503", "internal", "overloaded", "unavailable")) else 0
 
 
 __all__ = ["OpenCodeAway", "OpenCodeWorker"]

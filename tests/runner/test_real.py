@@ -53,10 +53,15 @@ def test_a_task_that_loops_is_nudged_and_aborted_at_bounded_cost(bench: Bench) -
 
 @pytest.mark.requirement("RUN-20")
 @pytest.mark.parametrize(
-    "status", [401, pytest.param(500, marks=pytest.mark.long), pytest.param(429, marks=pytest.mark.long)]
+    ("status", "words"),
+    [
+        (401, "no key"),
+        pytest.param(500, "Internal Server Error", marks=pytest.mark.long),
+        pytest.param(429, "Too Many Requests", marks=pytest.mark.long),
+    ],
 )
-def test_a_model_that_errs_ends_with_a_failed_worker(bench: Bench, status: int) -> None:
-    task = f"FAULT fake-a ERR {status} broken\nFAULT fake-b ERR {status} broken\nSAY never"
+def test_a_model_that_errs_ends_with_a_failed_worker(bench: Bench, status: int, words: str) -> None:
+    task = f"FAULT fake-a ERR {status} {words}\nFAULT fake-b ERR {status} {words}\nSAY never"
     assert bench.run(task, "--worker-model", A) == 5, bench.output.read_text()
     bench.no_process_left()
     assert bench.log("worker-erred")[-1]["status"] == status
