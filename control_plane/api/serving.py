@@ -104,7 +104,7 @@ def log_as_json(*, debug: bool = False) -> None:
             structlog.processors.JSONRenderer(serializer=lambda told, **_: msgspec.json.encode(told, enc_hook=str)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=lambda *_: structlog.BytesLogger(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..clock import Clock
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -35,10 +37,10 @@ def view_for(run: str, asked: "Asked", worker: "Worker", *, headless: bool, term
 
 class JsonLines:
     def __init__(self, run: str, write: Write) -> None:
-        self._run, self._write = run, write
+        self._run, self._write, self._now = run, write, Clock().now
 
     def tell(self, kind: str, facts: dict[str, Any]) -> None:
-        self._write(json.dumps({"event": kind, "run": self._run, "at": time.time(), **facts}, ensure_ascii=True) + "\n")
+        self._write(json.dumps({"event": kind, "run": self._run, "at": self._now(), **facts}, ensure_ascii=True) + "\n")
         sys.stdout.flush()
 
     @contextlib.contextmanager

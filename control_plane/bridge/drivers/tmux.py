@@ -1,9 +1,9 @@
 """Agents in tmux panes: the session's id is the pane, the wake is typed into it."""
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...clock import Clock
 from ..terms import Step
 from . import SENT, Order, Outcome
 from .processes import run
@@ -48,7 +48,7 @@ class Tmux:
         """Whether a person is attached who pressed a key lately."""
         code, told = self._tmux("list-clients", "-t", session, "-F", "#{client_activity} #{client_readonly}")
         # tmux tells the time of this machine, whatever clock the bridge was given.
-        now = time.time()
+        now = Clock().now()
         times = [line.split() for line in told.splitlines()] if code == 0 else []
         return any(readonly != "1" and now - float(at) < quiet_s for at, readonly in times)
 
