@@ -102,7 +102,9 @@ class RunFolder:
         return root
 
     def end(self) -> None:
-        (self.path / RUNNING).unlink(missing_ok=True)
+        """The run came to its summary; without one the next run finds it broken."""
+        if self.has("run_summary.json"):
+            (self.path / RUNNING).unlink(missing_ok=True)
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None

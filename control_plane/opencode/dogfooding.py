@@ -1,5 +1,6 @@
 """An OpenCode of its own for the dogfood suite: private folders, one provider behind a relay, two roles."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -16,7 +17,6 @@ from .relaying import Relay
 from .running import Running, find_binary
 
 ROLES = ("worker", "reviewer")
-SETTLE_S = 10.0
 NOWHERE = "http://127.0.0.1:9"
 PLUGIN = "@opencode-ai/plugin"
 
@@ -61,7 +61,8 @@ class Driven:
                 except OpenCodeAway as fault:
                     if time.monotonic() - begun < budget_s * 0.9:
                         raise ClientFailed("OpenCode is gone", why=str(fault)) from None
-                    self._abort(session)
+                    with contextlib.suppress(OpenCodeAway, OpenCodeRefused, IncompatibleServer):
+                        self._abort(session)
                     raise TooSlow(f"no answer within {budget_s:g} s") from None
         except OpenCodeRefused as fault:
             if not prompt and 400 <= fault.status < 500:
@@ -104,10 +105,14 @@ class Driven:
         """What was too slow must not write later."""
         if not session:
             return
-        limit = time.monotonic() + SETTLE_S
-        self.port.abort(session)
-        while session in self.port.busy() and time.monotonic() < limit:
-            time.sleep(0.05)
+        with self.port.events() as happening:
+            if session not in self.port.busy():
+                return
+            self.port.abort(session)
+            for event in happening:
+                # A heartbeat comes every ten seconds: longer than that nobody waits for the last word.
+                if event.type == "server.heartbeat" or (event.type == "session.idle" and event.session == session):
+                    return
 
     # The plain road: nothing but HTTP and JSON.
 

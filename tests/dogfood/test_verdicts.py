@@ -175,6 +175,20 @@ def test_evidence_that_is_touched_during_the_run_fails_it(ground: Ground) -> Non
     assert "exit of T2a" in str(ended.summary.stop_reason)
 
 
+def test_a_run_that_breaks_off_is_marked_by_the_next(ground: Ground) -> None:
+    root = ground.worktree()
+
+    def surprises(where: Path) -> str:
+        raise RuntimeError("nobody thought of this")
+
+    with pytest.raises(RuntimeError):
+        played(root, GOOD | {"T2A02": surprises})
+    ended, lines = played(root, GOOD, "T1")
+    assert lines[0] == "RUN_0001 did not end; it is marked as broken"
+    assert (ended.summary.run_id, ended.summary.final_verdict) == ("RUN_0002", "PASS")
+    assert (ground.shelf / "RUN_0001/BROKEN.json").is_file()
+
+
 def test_what_git_cannot_answer_fails_closed_and_git_is_never_forced(ground: Ground) -> None:
     root = ground.worktree()
 
