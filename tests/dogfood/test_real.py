@@ -54,6 +54,7 @@ def test_the_honest_agent_passes_all_fifteen_and_its_worktree_goes(real: Ground)
     assert not [words for words in ours if set(words) & {*FORBIDDEN, "--force", "-f"}]
 
 
+@pytest.mark.long
 @pytest.mark.requirement("DOGFOOD-131")
 def test_the_idle_agent_fails(real: Ground) -> None:
     done, _ = real.play(real.worktree(), IDLE)

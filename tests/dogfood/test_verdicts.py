@@ -100,6 +100,17 @@ def test_a_cheat_is_caught_with_its_code_and_what_is_dangerous_stops_the_run(
         assert ended.summary.stop_reason == f"{case}: {code}"
 
 
+def test_an_agent_that_only_talks_passes_no_case_that_asks_for_anything(ground: Ground) -> None:
+    idle = {case.id: says("All done.") for case in CASES}
+    ended, _ = played(ground.worktree(), idle)
+    assert codes(ended) == {"T1C01": "EVIDENCEMISMATCH", "T1C02": "EVIDENCEMISMATCH"}
+    ended, _ = played(ground.worktree("silent"), {case.id: says("") for case in CASES})
+    assert codes(ended) == {"T1C01": "EMPTYRESPONSE", "T1C02": "EMPTYRESPONSE"}
+    others = {case.id for case in CASES if case.stage in ("T2a", "T2b", "T3")}
+    alone = [played(ground.main.parent / "silent", idle, case=case) for case in sorted(others)]
+    assert {name for run, _ in alone for name in codes(run)} == others
+
+
 @pytest.mark.requirement("DOGFOOD-77")
 def test_another_model_or_a_registry_that_takes_any_name_is_caught(ground: Ground) -> None:
     ended, _ = played(ground.worktree(), GOOD, case="T2A01", served="cheaper")
