@@ -58,6 +58,7 @@ from .watching import Watch
 
 if TYPE_CHECKING:
     from .bridge.service import Bridge
+    from .dogfood.service import Dogfood
     from .evidence.service import EvidenceBook
     from .governance.document import PolicyDocument
     from .governance.flips import Flips
@@ -326,6 +327,13 @@ class ControlPlane:
         return EvidenceBook(
             self.ledger, self.folder, lambda: opened.authority().signer, lambda: opened.keyring().current()
         )
+
+    @cached_property
+    def dogfood(self) -> "Dogfood":
+        """The runs of the dogfood suite."""
+        from .dogfood.service import Dogfood  # noqa: PLC0415 - as above
+
+        return Dogfood(self.ledger, self.folder, lambda: self._opened.authority().signer)
 
     @cached_property
     def milestones(self) -> "Milestones":

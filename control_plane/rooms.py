@@ -4,6 +4,8 @@ from .access import events as access_events
 from .access.projection import ACCESS
 from .bridge import events as bridge_events
 from .bridge.projection import BRIDGE
+from .dogfood import events as dogfood_events
+from .dogfood.projection import DOGFOOD
 from .evidence import events as evidence_events
 from .evidence.projection import EVIDENCE
 from .governance import events as policy_events
@@ -44,8 +46,10 @@ CATALOGUE = Catalogue(
         *bridge_events.EVENTS,
         *turn_events.EVENTS,
         *run_events.EVENTS,
+        *dogfood_events.EVENTS,
     ]
 )
 PROJECTIONS = (
     ROUTER, REVIEW, MEMORY, POLICIES, EVIDENCE, MILESTONE, PLUGINS, LEARNING, ACCESS, GUARD, TURNS, BRIDGE, RUNS,
+    DOGFOOD,
 )  # fmt: skip

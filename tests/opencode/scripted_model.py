@@ -12,6 +12,7 @@ import contextlib
 import json
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -22,8 +23,9 @@ VERBS = ("CALL", "SAY", "SLOW")
 class Scripted(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, play: Callable[[dict[str, Any]], tuple[str, str]] | None = None, served: str = "") -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.play, self.served = play or plan, served
         self.lock, self.requests = threading.Lock(), list[dict[str, Any]]()
         self.ending = threading.Event()
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="model", daemon=True)
@@ -72,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
                 {"at": time.monotonic(), "path": self.path, "headers": headers, "body": body, "raw": raw}
             )
             number = len(server.requests)
-        verb, rest = plan(body)
+        verb, rest = server.play(body)
         if verb == "ERR":
             status, _, words = rest.partition(" ")
             return self._json(int(status), {"error": {"message": words or "scripted", "type": "scripted"}})
@@ -103,7 +105,8 @@ class _Handler(BaseHTTPRequestHandler):
 
         def chunk(delta: dict[str, Any], finish: str | None = None) -> None:
             told: dict[str, Any] = {
-                "id": f"chatcmpl-{number}", "object": "chat.completion.chunk", "created": 1, "model": body["model"],
+                "id": f"chatcmpl-{number}", "object": "chat.completion.chunk", "created": 1,
+                "model": self.server.served or body["model"],
                 "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
             }  # fmt: skip
             if finish:

@@ -1,0 +1,1 @@
+"""The dogfood suite: fifteen cases against a real OpenCode, gates that fail closed, evidence that others can check."""

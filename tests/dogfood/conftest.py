@@ -1,0 +1,32 @@
+"""The pinned OpenCode, as tests/opencode obtains it, and a repository of its own for each test."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.dogfood.ground import Ground
+from tests.opencode.world import Unobtainable, obtain
+
+
+@pytest.fixture(scope="session")
+def binary() -> str | Unobtainable:
+    try:
+        return obtain()
+    except Unobtainable as lacking:
+        return lacking
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Ground:
+    """Without an OpenCode."""
+    return Ground(tmp_path)
+
+
+@pytest.fixture
+def real(binary: str | Unobtainable, tmp_path: Path, could_not_run: Callable[[str], None]) -> Ground:
+    """With the real one."""
+    if isinstance(binary, Unobtainable):
+        could_not_run(str(binary))
+        pytest.skip(f"could not run: {binary}")
+    return Ground(tmp_path, binary)
