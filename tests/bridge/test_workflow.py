@@ -181,6 +181,7 @@ def stage(tmp_path: Path, could_not_run: Callable[[str], None]) -> Iterator[Stag
         shutil.rmtree(tmp_path / "exec" / "user")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 @pytest.mark.requirement("BRIDGE-28", "BRIDGE-15", "BRIDGEOPS-17", "BRIDGEOPS-18", "BRIDGEOPS-103")
 def test_a_review_goes_from_request_to_resolution_between_two_real_sessions(stage: Stage) -> None:

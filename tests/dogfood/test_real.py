@@ -13,6 +13,7 @@ from tests.dogfood.ground import FORBIDDEN, KEYS, Done, Ground
 pytestmark = pytest.mark.timeout(420)
 
 
+@pytest.mark.long
 @pytest.mark.requirement(
     "DOGFOOD-123", "DOGFOOD-127", "DOGFOOD-128", "DOGFOOD-129", "DOGFOOD-130", "DOGFOOD-137", "DOGFOOD-109",
     "DOGFOOD-05", "DOGFOOD-59", "DOGFOOD-60", "DOGFOOD-61", "DOGFOOD-62", "DOGFOOD-63", "DOGFOOD-64", "DOGFOOD-65",

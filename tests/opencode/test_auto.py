@@ -71,6 +71,7 @@ def test_the_advised_model_gets_the_request_and_the_next_advice_reflects_its_res
     assert "idle is not success" in status["success_means"]
 
 
+@pytest.mark.long
 @pytest.mark.requirement("OPENCODE-09", "OPENCODE-10", "OPENCODE-45")
 def test_models_that_a_person_or_an_agent_picked_stay(auto: World) -> None:
     session = auto.port.create_session("hand").id
@@ -82,6 +83,7 @@ def test_models_that_a_person_or_an_agent_picked_stay(auto: World) -> None:
     assert auto.model.models(session) == ["fake-b"]
 
 
+@pytest.mark.long
 @pytest.mark.requirement("OPENCODE-26", "OPENCODE-46", "OPENCODE-47")
 @pytest.mark.parametrize("fault", ["ERR 429 quota exceeded", "ERR 500 oops", "HANG", "BREAK"])
 def test_a_turn_whose_model_fails_ends_on_another_once(auto: World, fault: str) -> None:
@@ -105,6 +107,7 @@ def test_a_turn_whose_model_fails_ends_on_another_once(auto: World, fault: str) 
     assert len(users) == 1
 
 
+@pytest.mark.long
 @pytest.mark.requirement("OPENCODE-28")
 def test_a_turn_whose_tools_changed_something_is_not_moved_but_says_so(auto: World) -> None:
     session = auto.port.create_session("effects").id
@@ -123,6 +126,7 @@ def test_a_turn_whose_tools_changed_something_is_not_moved_but_says_so(auto: Wor
     assert set(auto.model.models(session)) == {"fake-a"}
 
 
+@pytest.mark.long
 @pytest.mark.requirement("OPENCODE-52")
 def test_eight_sessions_at_once_with_subagents_keep_their_own_decisions(auto: World) -> None:
     task = {"description": "help", "prompt": "SAY helped", "subagent_type": "helper"}

@@ -63,6 +63,7 @@ def test_a_blocked_write_never_reaches_the_disk_and_the_model_reads_why(guarded:
     assert "block" in {one["live"] for one in decided}
 
 
+@pytest.mark.long
 @pytest.mark.requirement("GUARD-24", "GUARD-25")
 def test_a_question_that_nobody_can_answer_is_rejected_with_a_reason_in_subagents_too(guarded: World) -> None:
     session = guarded.port.create_session("asks").id
@@ -79,6 +80,7 @@ def test_a_question_that_nobody_can_answer_is_rejected_with_a_reason_in_subagent
     assert "there is no terminal" in str(children[-1]["body"]["messages"])
 
 
+@pytest.mark.long
 @pytest.mark.requirement("GUARD-23", "GUARD-50")
 def test_a_failing_stop_check_sends_the_session_back_once_for_each_change_and_not_for_ever(guarded: World) -> None:
     (guarded.project / "package.json").write_text(json.dumps({"name": "p", "scripts": {"lint": "exit 3"}}))
@@ -95,6 +97,7 @@ def test_a_failing_stop_check_sends_the_session_back_once_for_each_change_and_no
     assert len([one for one in guarded.port.messages(session) if one.info.role == "user"]) == 2
 
 
+@pytest.mark.long
 @pytest.mark.requirement("GUARD-49")
 def test_in_shadow_mode_the_write_goes_through_and_the_log_says_what_would_have_been(auto: World) -> None:
     session = auto.port.create_session("shadow").id

@@ -36,6 +36,7 @@ def test_a_task_that_completes_is_verified_by_its_own_tests(bench: Bench) -> Non
     assert bench.log("worker-started")[0]["version"] == "1.18.33"
 
 
+@pytest.mark.long
 @pytest.mark.requirement("RUN-18")
 def test_a_task_that_loops_is_nudged_and_aborted_at_bounded_cost(bench: Bench) -> None:
     # The check's own output leads the scripted model back into its loop, as a red test leads a real one.
@@ -51,6 +52,7 @@ def test_a_task_that_loops_is_nudged_and_aborted_at_bounded_cost(bench: Bench) -
     assert len(bench.log("call-seen")) <= 18
 
 
+@pytest.mark.long
 @pytest.mark.requirement("RUN-20")
 @pytest.mark.parametrize(
     ("status", "words"),
@@ -68,6 +70,7 @@ def test_a_model_that_errs_ends_with_a_failed_worker(bench: Bench, status: int, 
     assert bench.told("run-ended")[-1]["outcome"] == "worker-failed"
 
 
+@pytest.mark.long
 @pytest.mark.requirement("RUN-24")
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
 def test_a_signal_ends_a_run_in_good_order(bench: Bench, number: signal.Signals) -> None:
@@ -81,6 +84,7 @@ def test_a_signal_ends_a_run_in_good_order(bench: Bench, number: signal.Signals)
     assert number.name in bench.log("run-ended")[-1]["reason"]
 
 
+@pytest.mark.long
 @pytest.mark.requirement("RUN-27")
 def test_after_sigkill_nothing_is_left_and_the_run_goes_on_in_its_session(bench: Bench) -> None:
     bench.start("SLOW 400 0.3")
@@ -98,6 +102,7 @@ def test_after_sigkill_nothing_is_left_and_the_run_goes_on_in_its_session(bench:
     assert bench.log("prompt-sent")[-1]["source"] == "resume"
 
 
+@pytest.mark.long
 @pytest.mark.requirement("RUN-22")
 def test_a_server_that_dies_in_mid_turn_ends_the_run(bench: Bench) -> None:
     bench.start("SLOW 400 0.3")
@@ -120,6 +125,7 @@ def test_a_worker_that_stalls_is_ended(bench: Bench) -> None:
     assert "stall" in [one["kind"] for one in bench.log("worker-erred")]
 
 
+@pytest.mark.long
 @pytest.mark.requirement("RUN-23")
 def test_a_cut_stream_is_resumed_and_nothing_is_missed(bench: Bench) -> None:
     came: queue.SimpleQueue[Signal] = queue.SimpleQueue()
