@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-header --no-annotate --no-config $(LOCK)
-TIME_LIMIT := 660
+TIME_LIMIT := 720
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

@@ -12,6 +12,8 @@ from control_plane.cadence.timetable import SLOT
 from control_plane.cadence.virtual import run_virtually
 from control_plane.clock import Clock, VirtualClock
 
+pytestmark = pytest.mark.long
+
 THOUSAND = crowd_of(1000)
 
 

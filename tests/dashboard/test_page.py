@@ -29,6 +29,7 @@ async def test_it_loads_without_a_complaint_and_shows_what_is_there(house: House
     assert house.complaints == []
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SERVE-25")
 @in_browser
 async def test_it_asks_nobody_else_for_anything(house: House):
@@ -71,6 +72,7 @@ async def test_a_decision_and_its_result_appear_as_they_come(house: House):
     assert {line.split(":")[0] for line in house.complaints if "ERR_FAILED" not in line} == set()
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SERVE-30", "SERVE-31", "FG-09-3")
 @in_browser
 async def test_arms_show_interval_cost_and_times_and_who_is_passed_over(house: House):
@@ -95,6 +97,7 @@ async def test_arms_show_interval_cost_and_times_and_who_is_passed_over(house: H
     assert await page.locator("dialog tbody tr").count() > 5
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SERVE-37")
 @in_browser
 async def test_a_figure_leads_to_exactly_the_events_behind_it(house: House):
@@ -117,6 +120,7 @@ async def test_a_figure_leads_to_exactly_the_events_behind_it(house: House):
     assert await page.locator("#totals dd > *").evaluate_all(f"all => all.map({bare}).every(Boolean)")
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SERVE-29")
 @in_browser
 async def test_a_decision_opens_to_its_score_and_the_smallest_flip(house: House):
@@ -135,6 +139,7 @@ async def test_a_decision_opens_to_its_score_and_the_smallest_flip(house: House)
     assert house.complaints == []
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SERVE-33", "SERVE-34", "SERVE-36", "FG-11-3")
 @in_browser
 async def test_reviews_retrieval_and_flags_are_there_and_a_review_is_decided(house: House):
@@ -185,6 +190,7 @@ async def test_axe_finds_nothing_serious_in_either_look(house: House):
         assert found.startswith(rule)
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SERVE-26")
 @in_browser
 async def test_the_look_can_be_chosen_and_stays(house: House):
@@ -224,6 +230,7 @@ async def test_a_narrow_page_does_not_scroll_sideways(house: House):
         assert box["height"] >= 24, await button.inner_text()
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SERVE-27")
 @in_browser
 async def test_the_keyboard_alone_is_enough(house: House):
@@ -250,6 +257,7 @@ async def test_the_keyboard_alone_is_enough(house: House):
     assert await page.locator("table:not(:has(caption))").count() == 0
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SERVE-39")
 @in_browser
 async def test_what_others_wrote_is_text_and_nothing_else(house: House):
@@ -274,6 +282,7 @@ async def test_what_others_wrote_is_text_and_nothing_else(house: House):
     assert house.complaints == []
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SERVE-38")
 @in_browser
 async def test_markup_would_be_stopped_by_the_browser_itself(house: House):
@@ -285,6 +294,7 @@ async def test_markup_would_be_stopped_by_the_browser_itself(house: House):
     assert any("TrustedHTML" in line for line in house.complaints)
 
 
+@pytest.mark.long
 @in_browser
 async def test_the_token_is_asked_for_once_and_never_sent_in_an_address(house: House):
     asked: list[str] = []
@@ -309,6 +319,7 @@ async def test_the_token_is_asked_for_once_and_never_sent_in_an_address(house: H
     assert all("401" in line for line in house.complaints)
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SERVE-28")
 @in_browser
 async def test_after_a_break_of_the_stream_nothing_is_missing(house: House):
@@ -326,6 +337,7 @@ async def test_after_a_break_of_the_stream_nothing_is_missing(house: House):
     await expect(page.locator("#notice")).to_be_hidden()
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SERVE-33")
 @in_browser
 async def test_whatever_wants_a_person_stands_in_one_list_oldest_first(house: House, tmp_path: Path):

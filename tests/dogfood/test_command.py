@@ -19,6 +19,8 @@ from control_plane.ledger.notes import Verifier
 from tests.dogfood.ground import FORBIDDEN, REPO, Ground, git
 from tests.opencode.world import until
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.requirement("DOGFOOD-140", "DOGFOOD-97", "DOGFOOD-04")
 def test_an_unknown_case_or_stage_is_bad_usage_and_leaves_nothing(ground: Ground) -> None:

@@ -22,7 +22,7 @@ from control_plane.opencode.resident import announced_at
 from tests.opencode.world import REPO, A, B, World, until
 
 # A real OpenCode starts slowly where others are at work.
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
 
 DRIVER = Path(__file__).parent / "drive.mjs"
 WELCOME = {"auto": True, "incumbent": A, "candidates": [A, B], "unlisted": 0, "room": {"limits": {}}}

@@ -86,6 +86,7 @@ def test_it_is_enough_that_the_slowest_fifth_turns_ten_times_worse(seed):
     assert any(arm.calls(1, times=10.0 if chance.random() < 0.2 else 1.0) for _ in range(50))
 
 
+@pytest.mark.long
 @pytest.mark.requirement("ROUTER-81")
 @pytest.mark.parametrize("policy", [SLO, RELATIVE], ids=["limits", "usual"])
 def test_a_million_good_results_do_not_hide_fifty_bad_ones(policy):

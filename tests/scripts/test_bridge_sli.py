@@ -6,6 +6,8 @@ import pytest
 
 from tests.scripts.proofs import failed, load, shown
 
+pytestmark = pytest.mark.long
+
 SCRIPT = "scripts/perf/bridge_sli_baseline.py"
 
 

@@ -13,6 +13,7 @@ from tests.scripts.proofs import failed, load, run, shown
 SCRIPT = "scripts/perf/fg02_hotpath_io.py"
 
 
+@pytest.mark.long
 @pytest.mark.requirement("FG-02-1", "FG-02-2", "FG-02-VERIFY", "FG-02-PASS", "FG-02-ROLLBACK", "ROUTER-64")
 def test_a_slow_disk_is_not_noticed_by_decisions(tmp_path: Path) -> None:
     evidence = shown(SCRIPT, "fg-02", tmp_path, "--quick")
