@@ -6,10 +6,10 @@ PYTHON ?= $(or $(shell for name in python3 python3.13 python3.12 python3.11; do 
 VENV := .venv
 BIN := $(VENV)/bin
 # Only files whose hash is known, and only ready-made ones: nothing is compiled, nothing else is fetched.
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
+INSTALL := $(BIN)/pip install --no-compile --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-header --no-annotate --no-config $(LOCK)
-TIME_LIMIT := 720
+TIME_LIMIT := 660
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

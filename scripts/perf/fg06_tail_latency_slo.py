@@ -130,7 +130,7 @@ def few_and_censored(told: Flags) -> tuple[bool, bool, int]:
 
 
 def prove(quick: bool, fault: str = "") -> Findings:
-    loops, seeds = (20, 2) if quick else (100, 10)
+    loops, seeds = (20, 1) if fault or quick else (100, 10)
     tails = fault != "no-tails"
     off = told(tails=False, draws=1 if quick else None)
     before, slow = course(off, loops, 1)

@@ -31,7 +31,7 @@ BODIES = {
     "/api/tokens/{jti}/revoke": {"reason": "why"},
 }
 # What shows the whole log, with the messages of every workspace, is not for who takes part in some threads only.
-WHOLE_LOG = ("/api/events", "/api/ledger/events/{position}", "/api/panels", "/api/panels/events")
+WHOLE_LOG = ("/api/events", "/api/ledger/events/{position}", "/api/panels", "/api/panels/events", "/api/dogfood/runs")
 # Endless by nature, asked in tests/api/test_stream.py.
 STREAMS = ("/api/events",)
 # Rooms that prove by themselves who may call them.

@@ -112,7 +112,7 @@ async def test_each_change_is_found_and_the_truth_is_not(house: House):
 @in_browser
 async def test_a_log_that_grew_is_the_one_seen_before_and_another_one_is_not(house: House):
     page = await house.visit()
-    for number in range(12):
+    for number in range(6):
         assert (await verdict(page)).startswith("Verified")
         for _ in range(number):
             house.decide()

@@ -42,6 +42,7 @@ def history_of(world: World) -> None:
     assert "hello from" not in json.dumps(world.events("turns.history-imported"))
 
 
+@pytest.mark.long
 @pytest.mark.requirement(
     "OPENCODE-32", "OPENCODE-33", "OPENCODE-54",
     "OPENCODE-01", "OPENCODE-02", "OPENCODE-03", "OPENCODE-04", "OPENCODE-07", "OPENCODE-19", "OPENCODE-22",
