@@ -1,7 +1,6 @@
 """A check with 200 rules takes at most 1 ms at p99, in a process that writes its log meanwhile."""
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,12 +54,9 @@ def write(guard: Guard, path: Path, n: int) -> object:
     return guard.check("Write", {"file_path": str(path), "content": BODY}, session=f"s{n % 30}", environment={})
 
 
-@pytest.mark.requirement("GUARD-45")
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_a_check_takes_at_most_a_millisecond(
-    guard: Guard, call: Callable[[Guard, Path, int], object], could_not_show: Callable[[str], None]
-) -> None:
-    """By the clock in the quietest of some rounds; where others hold the processor, by the thread's own time."""
+def test_a_check_takes_at_most_a_millisecond(guard: Guard, call: Callable[[Guard, Path, int], object]) -> None:
+    """By the clock, in the quietest of some rounds; beside it what the thread itself used."""
     walls, owns = [], []
     for _ in range(ROUNDS):
         wall, own = [], []
@@ -73,7 +69,4 @@ def test_a_check_takes_at_most_a_millisecond(
         walls.append(sorted(wall)[int(CHECKS * 0.99)])
         owns.append(sorted(own)[int(CHECKS * 0.99)])
     print(f"p99 wall {min(walls) * 1e3:.3f} ms, own time {min(owns) * 1e3:.3f} ms")
-    busy = os.getloadavg()[0] > 2 * (os.cpu_count() or 1)
-    assert min(owns) <= (2 * BAR_S if busy else BAR_S)
-    if min(walls) > BAR_S or min(owns) > BAR_S:
-        could_not_show(f"p99 by the clock is {min(walls) * 1e3:.2f} ms, {min(owns) * 1e3:.2f} ms of it the check's own")
+    assert min(walls) <= BAR_S

@@ -5,7 +5,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -72,9 +72,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.fixture
-def could_not_run(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Tell the summary what this machine could not show; for what a platform lacks, never for what fails."""
-    return lambda reason: request.config.stash[NOT_RUN].append(f"{request.node.nodeid}: {reason}")
+def could_not_run(request: pytest.FixtureRequest) -> Callable[[str], NoReturn]:
+    """Ends a test that this machine cannot run, and counts it; for what a platform lacks, never for what fails."""
+
+    def end(reason: str) -> NoReturn:
+        request.config.stash[NOT_RUN].append(f"{request.node.nodeid}: {reason}")
+        pytest.skip(f"could not run: {reason}")
+
+    return end
 
 
 @pytest.fixture

@@ -13,8 +13,10 @@ IDLE_S: Final = 0.1
 class LoopWatch:
     """Tells each lateness in seconds; a block that is longer than the interval cannot slip through."""
 
-    def __init__(self, told: Callable[[float], None], requests: Callable[[], int]) -> None:
-        self._told, self._requests = told, requests
+    def __init__(
+        self, told: Callable[[float], None], requests: Callable[[], int], now: Callable[[], float] = monotonic
+    ) -> None:
+        self._told, self._requests, self._now = told, requests, now
         self._loop: asyncio.AbstractEventLoop | None = None
         self._next: asyncio.TimerHandle | None = None
         self._due, self._seen = 0.0, 0
@@ -31,10 +33,10 @@ class LoopWatch:
     def _wait(self, seconds: float) -> None:
         assert self._loop is not None
         # The loop's own clock may stand still while a callback runs.
-        self._due = monotonic() + seconds
+        self._due = self._now() + seconds
         self._next = self._loop.call_later(seconds, self._look)
 
     def _look(self) -> None:
-        self._told(max(0.0, monotonic() - self._due))
+        self._told(max(0.0, self._now() - self._due))
         seen, self._seen = self._seen, self._requests()
         self._wait(BUSY_S if self._seen != seen else IDLE_S)

@@ -14,8 +14,6 @@ from .rulefile import OWN_FAMILY
 from .service import Guard, outside_of
 from .terms import Decision, Mode
 
-OVERRULED = "OPENCODE_"
-
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
     """`decision` holds now, `would` is what enforcement would say; `warning` means that nobody can vouch for it."""

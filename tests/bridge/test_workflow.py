@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 import pytest
@@ -169,12 +169,11 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, could_not_run: Callable[[str], None]) -> Iterator[Stage]:
+def stage(tmp_path: Path, could_not_run: Callable[[str], NoReturn]) -> Iterator[Stage]:
     try:
         binary = obtain()
     except Unobtainable as lacking:
         could_not_run(str(lacking))
-        pytest.skip(f"could not run: {lacking}")
     with ExitStack() as undo:
         yield Stage(binary, tmp_path, undo)
     with contextlib.suppress(OSError):

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from playwright.async_api import Browser, async_playwright, expect
@@ -39,7 +40,9 @@ async def browser(anyio_backend: str) -> AsyncIterator[Browser | str]:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, browser: Browser | str, could_not_run: Callable[[str], None]) -> AsyncIterator[House]:
+async def house(
+    tmp_path: Path, browser: Browser | str, could_not_run: Callable[[str], NoReturn]
+) -> AsyncIterator[House]:
     clock, hub = HandClock(), Hub()
     async with contextlib.AsyncExitStack() as stack:
         plane = stack.enter_context(

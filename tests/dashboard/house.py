@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import uvicorn
 from axe_playwright_python import base as axe
@@ -31,27 +31,6 @@ ARMS = (
 AXE = Path(axe.__file__).with_name("axe.min.js")
 ARTIFACTS = Path(__file__).parents[2] / "tmp" / "artifacts"
 SERIOUS = ("serious", "critical")
-
-
-class NoBrowser(Exception):
-    """This machine has no Chromium; `note` counts the test among those that could not run."""
-
-    def __init__(self, note: Callable[[str], None], why: str) -> None:
-        super().__init__(why)
-        self.note = note
-
-
-def in_browser(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    """What could not run is counted as such, never passed over."""
-
-    @functools.wraps(test)
-    async def run(*given: Any, **named: Any) -> None:
-        try:
-            await test(*given, **named)
-        except NoBrowser as fault:
-            fault.note(str(fault))
-
-    return run
 
 
 class Quiet(uvicorn.Server):
@@ -83,7 +62,7 @@ class House(NamedTuple):
     hub: Hub
     url: str
     browser: Browser | str
-    could_not_run: Callable[[str], None]
+    could_not_run: Callable[[str], NoReturn]
     complaints: list[str]
     stack: contextlib.AsyncExitStack
 
@@ -97,7 +76,7 @@ class House(NamedTuple):
     ) -> Page:
         """A page of its own, open on the dashboard; every complaint of the browser is kept."""
         if isinstance(self.browser, str):
-            raise NoBrowser(self.could_not_run, self.browser)
+            self.could_not_run(self.browser)
         context = await self.browser.new_context(
             color_scheme=theme,  # type: ignore[arg-type]
             viewport={"width": width, "height": 900},

@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import expect
 
 from control_plane.dogfood.events import RunFinished
-from tests.dashboard.house import House, in_browser, serious_findings
+from tests.dashboard.house import House, serious_findings
 
 
 def finished(house: House, run: str, root: str, failures: dict[str, str]) -> None:
@@ -22,7 +22,6 @@ def finished(house: House, run: str, root: str, failures: dict[str, str]) -> Non
 
 @pytest.mark.anyio
 @pytest.mark.requirement("DOGFOOD-126")
-@in_browser
 async def test_each_run_is_a_page(house: House):
     hostile = "<img src=x onerror=alert(1)>"
     finished(house, "RUN_0001", "1" * 64, {})

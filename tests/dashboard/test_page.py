@@ -11,7 +11,7 @@ from control_plane.bridge.rules import Actor
 from control_plane.bridge.terms import Status
 from control_plane.governance.plugins import Observation
 from control_plane.guardrails.terms import Label
-from tests.dashboard.house import TOKEN, House, in_browser, serious_findings, shot
+from tests.dashboard.house import TOKEN, House, serious_findings, shot
 from tests.guardrails.ground import RULES
 
 pytestmark = pytest.mark.anyio
@@ -19,7 +19,6 @@ HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title=
 
 
 @pytest.mark.requirement("SERVE-24", "SERVE-46")
-@in_browser
 async def test_it_loads_without_a_complaint_and_shows_what_is_there(house: House):
     house.live_through()
     page = await house.visit()
@@ -31,7 +30,6 @@ async def test_it_loads_without_a_complaint_and_shows_what_is_there(house: House
 
 @pytest.mark.long
 @pytest.mark.requirement("SERVE-25")
-@in_browser
 async def test_it_asks_nobody_else_for_anything(house: House):
     asked: list[str] = []
 
@@ -44,7 +42,6 @@ async def test_it_asks_nobody_else_for_anything(house: House):
 
 
 @pytest.mark.requirement("SERVE-28", "SERVE-29", "SERVE-47")
-@in_browser
 async def test_a_decision_and_its_result_appear_as_they_come(house: House):
     page = await house.visit()
     await expect(page.locator("#decisions-empty")).to_be_visible()
@@ -74,7 +71,6 @@ async def test_a_decision_and_its_result_appear_as_they_come(house: House):
 
 @pytest.mark.long
 @pytest.mark.requirement("SERVE-30", "SERVE-31", "FG-09-3")
-@in_browser
 async def test_arms_show_interval_cost_and_times_and_who_is_passed_over(house: House):
     house.live_through()
     house.plane.replay()
@@ -99,7 +95,6 @@ async def test_arms_show_interval_cost_and_times_and_who_is_passed_over(house: H
 
 @pytest.mark.long
 @pytest.mark.requirement("SERVE-37")
-@in_browser
 async def test_a_figure_leads_to_exactly_the_events_behind_it(house: House):
     house.live_through(hours=0.2, decisions=60)
     page = await house.visit()
@@ -122,7 +117,6 @@ async def test_a_figure_leads_to_exactly_the_events_behind_it(house: House):
 
 @pytest.mark.long
 @pytest.mark.requirement("SERVE-29")
-@in_browser
 async def test_a_decision_opens_to_its_score_and_the_smallest_flip(house: House):
     house.live_through(hours=0.2, decisions=60)
     page = await house.visit()
@@ -141,7 +135,6 @@ async def test_a_decision_opens_to_its_score_and_the_smallest_flip(house: House)
 
 @pytest.mark.long
 @pytest.mark.requirement("SERVE-33", "SERVE-34", "SERVE-36", "FG-11-3")
-@in_browser
 async def test_reviews_retrieval_and_flags_are_there_and_a_review_is_decided(house: House):
     item = house.plane.review.add("guard-hit", "a recursive delete")
     house.clock.pass_by(25 * 3600)
@@ -161,7 +154,6 @@ async def test_reviews_retrieval_and_flags_are_there_and_a_review_is_decided(hou
 
 
 @pytest.mark.requirement("SERVE-26", "SERVE-27", "SERVE-48", "SERVE-51")
-@in_browser
 async def test_axe_finds_nothing_serious_in_either_look(house: House):
     house.live_through(decisions=60)
     house.plane.review.add("guard-hit", "a recursive delete")
@@ -192,7 +184,6 @@ async def test_axe_finds_nothing_serious_in_either_look(house: House):
 
 @pytest.mark.long
 @pytest.mark.requirement("SERVE-26")
-@in_browser
 async def test_the_look_can_be_chosen_and_stays(house: House):
     page = await house.visit(theme="light")
     ground = "getComputedStyle(document.body).backgroundColor"
@@ -206,7 +197,6 @@ async def test_the_look_can_be_chosen_and_stays(house: House):
 
 
 @pytest.mark.requirement("SERVE-49")
-@in_browser
 async def test_a_narrow_page_does_not_scroll_sideways(house: House):
     house.live_through(decisions=100)
     house.plane.policies.propose(f'name = "{"a-long-name-" * 5}x"\n', actor="ana", reason="less cost")
@@ -232,7 +222,6 @@ async def test_a_narrow_page_does_not_scroll_sideways(house: House):
 
 @pytest.mark.long
 @pytest.mark.requirement("SERVE-27")
-@in_browser
 async def test_the_keyboard_alone_is_enough(house: House):
     house.decide()
     page = await house.visit()
@@ -259,7 +248,6 @@ async def test_the_keyboard_alone_is_enough(house: House):
 
 @pytest.mark.long
 @pytest.mark.requirement("SERVE-39")
-@in_browser
 async def test_what_others_wrote_is_text_and_nothing_else(house: House):
     house.decide(HOSTILE, error=None, model_served=HOSTILE)
     house.plane.review.add("guard-hit", HOSTILE)
@@ -284,7 +272,6 @@ async def test_what_others_wrote_is_text_and_nothing_else(house: House):
 
 @pytest.mark.long
 @pytest.mark.requirement("SERVE-38")
-@in_browser
 async def test_markup_would_be_stopped_by_the_browser_itself(house: House):
     page = await house.visit()
     blocked = await page.evaluate(
@@ -295,7 +282,6 @@ async def test_markup_would_be_stopped_by_the_browser_itself(house: House):
 
 
 @pytest.mark.long
-@in_browser
 async def test_the_token_is_asked_for_once_and_never_sent_in_an_address(house: House):
     asked: list[str] = []
 
@@ -321,7 +307,6 @@ async def test_the_token_is_asked_for_once_and_never_sent_in_an_address(house: H
 
 @pytest.mark.long
 @pytest.mark.requirement("SERVE-28")
-@in_browser
 async def test_after_a_break_of_the_stream_nothing_is_missing(house: House):
     page = await house.visit()
     await page.route("**/api/events", lambda route: route.abort())
@@ -339,7 +324,6 @@ async def test_after_a_break_of_the_stream_nothing_is_missing(house: House):
 
 @pytest.mark.long
 @pytest.mark.requirement("SERVE-33")
-@in_browser
 async def test_whatever_wants_a_person_stands_in_one_list_oldest_first(house: House, tmp_path: Path):
     rules = tmp_path / ".claude/skills/skill-rules.json"
     rules.parent.mkdir(parents=True)

@@ -7,14 +7,13 @@ from control_plane.governance.state import STAGES
 from control_plane.ledger.home import Home
 from control_plane.ledger.keys import load_key
 from control_plane.proving.attempts import Attempts, Keys, stranger
-from tests.dashboard.house import House, in_browser, shot
+from tests.dashboard.house import House, shot
 
 pytestmark = pytest.mark.anyio
 POLICY = 'name = "careful"\ndescription = "asks for the strict flag"\n[flags]\nOPENCODE_TAIL_SLO = "false"\n'
 
 
 @pytest.mark.requirement("SERVE-32", "SERVE-50")
-@in_browser
 async def test_from_draft_to_enforce_and_one_step_back(house: House):
     plane = house.plane
     root = plane.token_file.parent

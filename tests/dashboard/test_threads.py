@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from control_plane.bridge.rules import Actor
 from control_plane.bridge.supervising import Supervisor
 from control_plane.bridge.terms import Status
-from tests.dashboard.house import TOKEN, House, in_browser, serious_findings
+from tests.dashboard.house import TOKEN, House, serious_findings
 
 BOSS, EXEC = Actor("boss", "coordinator", "w1"), Actor("exec", "participant", "w1")
 
@@ -20,7 +20,6 @@ def begin(house: House, title: str) -> str:
 
 @pytest.mark.anyio
 @pytest.mark.requirement("BRIDGE-27", "BRIDGEOPS-21")
-@in_browser
 async def test_threads_and_wakes_are_seen_as_they_stand(house: House):
     hostile = "<img src=x onerror=alert(1)>"
     first, second = begin(house, "Review of the parser"), begin(house, hostile)
@@ -48,7 +47,6 @@ async def test_threads_and_wakes_are_seen_as_they_stand(house: House):
 
 @pytest.mark.anyio
 @pytest.mark.requirement("BRIDGE-27")
-@in_browser
 async def test_without_a_token_the_page_says_where_to_give_one(house: House):
     page = await house.visit(token=None)
     await page.goto(f"{house.url}/assets/threads.html")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from tests.dashboard.house import House, in_browser
+from tests.dashboard.house import House
 
 pytestmark = pytest.mark.anyio
 Facts = dict[str, Any]
@@ -93,7 +93,6 @@ async def verdict(page: Page) -> str:
 
 
 @pytest.mark.requirement("SERVE-35")
-@in_browser
 async def test_each_change_is_found_and_the_truth_is_not(house: House):
     house.live_through(hours=0.1, decisions=20)
     page = await house.visit()
@@ -109,7 +108,6 @@ async def test_each_change_is_found_and_the_truth_is_not(house: House):
 
 
 @pytest.mark.requirement("SERVE-35")
-@in_browser
 async def test_a_log_that_grew_is_the_one_seen_before_and_another_one_is_not(house: House):
     page = await house.visit()
     for number in range(6):
@@ -141,7 +139,6 @@ async def test_a_log_that_grew_is_the_one_seen_before_and_another_one_is_not(hou
 
 
 @pytest.mark.requirement("SERVE-35")
-@in_browser
 async def test_an_event_that_is_shown_otherwise_than_signed_is_found(house: House):
     house.decide()
     page = await house.visit()
@@ -159,7 +156,6 @@ async def test_an_event_that_is_shown_otherwise_than_signed_is_found(house: Hous
     await expect(page.locator("dialog .verdict")).to_contain_text("NOT verified: the event that is shown")
 
 
-@in_browser
 async def test_a_browser_without_ed25519_says_that_it_cannot_say(house: House):
     page = await house.visit()
     await page.evaluate(
@@ -176,7 +172,6 @@ async def test_a_browser_without_ed25519_says_that_it_cannot_say(house: House):
         ("proof.js", 'return subtle().verify({ name: "Ed25519" }, key, signature, message);', "return true;"),
     ],
 )
-@in_browser
 async def test_a_page_that_believed_everything_would_fail_these_tests(house: House, file: str, right: str, wrong: str):
     """A planted fault: the check itself is taken out, and a tampered proof passes."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -24,9 +25,8 @@ def ground(tmp_path: Path) -> Ground:
 
 
 @pytest.fixture
-def real(binary: str | Unobtainable, tmp_path: Path, could_not_run: Callable[[str], None]) -> Ground:
+def real(binary: str | Unobtainable, tmp_path: Path, could_not_run: Callable[[str], NoReturn]) -> Ground:
     """With the real one."""
     if isinstance(binary, Unobtainable):
         could_not_run(str(binary))
-        pytest.skip(f"could not run: {binary}")
     return Ground(tmp_path, binary)

@@ -299,12 +299,8 @@ def cost(command: list[str], **options: Any) -> float:
 
 
 @pytest.mark.long
-@pytest.mark.requirement("GUARD-19")
 def test_through_the_resident_a_hook_takes_at_most_60_ms(resident, home, project):
-    """Interpreter included, p95 of 100 in the best of five rounds; beside it a bare interpreter, turn by turn.
-
-    Where a bare one alone takes twice its usual 11 ms, the machine is not ours, and the ratio of the medians counts.
-    """
+    """Interpreter included, p95 of 100 in the best of five rounds; beside it a bare interpreter, turn by turn."""
     environment = {**os.environ, "PYTHONPATH": str(Path(hooking.__file__).parents[2])}
     source = "import sys; from control_plane.cli import main; sys.exit(main())"
     text, rounds = json.dumps(payload()).encode(), []
@@ -320,7 +316,7 @@ def test_through_the_resident_a_hook_takes_at_most_60_ms(resident, home, project
         rounds.append((hooked[94], hooked[50] / bare[50], bare[94]))
     guard_p95, ratio, bare_p95 = min(rounds)
     print(f"p95 {guard_p95 * 1e3:.0f} ms, {ratio:.1f} bare interpreters, whose p95 is {bare_p95 * 1e3:.0f} ms")
-    assert guard_p95 <= 0.060 or (bare_p95 > 0.022 and ratio <= 5.0), rounds
+    assert guard_p95 <= 0.060, rounds
 
 
 def test_a_home_with_a_long_name_has_a_port_too(tmp_path):

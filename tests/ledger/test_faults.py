@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -22,7 +23,7 @@ from tests.ledger.faults import (
 )
 from tests.ledger.running import audited, counted, names, recover, running
 
-CouldNotRun = Callable[[str], None]
+CouldNotRun = Callable[[str], NoReturn]
 
 
 def answer_to_opening(home: Path) -> str:

@@ -1,9 +1,10 @@
 """A home in PostgreSQL: each host has a state folder and a key, and a signed event says whose key counts."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import NoReturn
 
 import psycopg
 import pytest
@@ -272,9 +273,12 @@ def test_connections_that_the_server_dropped_are_replaced(first: Opened, postgre
     first.check()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
 @pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
-def test_a_forked_child_is_refused_and_its_parent_goes_on(first: Opened) -> None:
+def test_a_forked_child_is_refused_and_its_parent_goes_on(
+    first: Opened, could_not_run: Callable[[str], NoReturn]
+) -> None:
+    if not hasattr(os, "fork"):
+        could_not_run("this platform does not fork")
     say(first, "a")
     reader, writer = os.pipe()
     child = os.fork()
@@ -296,6 +300,7 @@ def test_a_forked_child_is_refused_and_its_parent_goes_on(first: Opened) -> None
 
 CREATES = """
 from pathlib import Path
+from typing import NoReturn
 from control_plane.clock import Clock
 from control_plane.errors import ControlPlaneError
 from control_plane.ledger import facts

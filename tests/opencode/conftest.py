@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -55,19 +56,17 @@ def auto_world(binary: str | Unobtainable, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def auto(auto_world: Made, could_not_run: Callable[[str], None]) -> World:
+def auto(auto_world: Made, could_not_run: Callable[[str], NoReturn]) -> World:
     if isinstance(auto_world, Unobtainable):
         could_not_run(str(auto_world))
-        pytest.skip(f"could not run: {auto_world}")
     return auto_world
 
 
 @pytest.fixture
-def bare(binary: str | Unobtainable, tmp_path: Path, could_not_run: Callable[[str], None]) -> Iterator[World]:
+def bare(binary: str | Unobtainable, tmp_path: Path, could_not_run: Callable[[str], NoReturn]) -> Iterator[World]:
     """A world where nothing is installed yet."""
     if isinstance(binary, Unobtainable):
         could_not_run(str(binary))
-        pytest.skip(f"could not run: {binary}")
     world = World(binary, tmp_path, cost=PRICES)
     try:
         yield world

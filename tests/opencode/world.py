@@ -192,13 +192,12 @@ class World:
     def ready(self) -> None:
         """The plugin has said hello: the first turn of a session that nobody looks at makes it load."""
         session = self.port.create_session("warm up")
-        for _ in range(20):
+
+        def told() -> bool:
             self.port.prompt(session.id, "SAY warm", model=A)
-            if self.of_session("turns.turn-begun", session.id):
-                break
-            time.sleep(0.3)
-        else:
-            raise AssertionError("the plugin never told of a turn")
+            return bool(self.of_session("turns.turn-begun", session.id))
+
+        until(told)
         self.ended(session.id)
 
     def last_answer(self, session: str) -> Message:

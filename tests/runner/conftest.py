@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -99,12 +99,11 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, could_not_run: Callable[[str], None]) -> Iterator[Bench]:
+def bench(tmp_path: Path, could_not_run: Callable[[str], NoReturn]) -> Iterator[Bench]:
     try:
         binary = obtain()
     except Unobtainable as lacking:
         could_not_run(str(lacking))
-        pytest.skip(f"could not run: {lacking}")
     bench = Bench(World(binary, tmp_path, cost=PRICES))
     try:
         yield bench
