@@ -15,7 +15,7 @@ from control_plane.ledger.journal import Journal
 from tests.bars.frame import Bar
 from tests.bars.measuring import in_a_quiet_interpreter
 
-SECONDS, SWITCH_INTERVAL = 1, 0.0001
+SECONDS, SWITCH_INTERVAL = 2, 0.0001
 
 
 def quick(folder: Path) -> Quick:
