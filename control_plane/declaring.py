@@ -10,7 +10,7 @@ import msgspec
 from .clock import Clock
 from .flags import Flags
 from .ledger.home import Home
-from .ledger.keys import write_private
+from .ledger.keys import kept_secret
 from .ledger.ledger import Ledger
 from .router.events import CatalogueDeclared
 from .router.identity import Identity
@@ -64,9 +64,4 @@ def declaration_hash(arms: Arms, policy: Policy, found: dict[str, str]) -> str:
 
 def secret_of(home: Home) -> bytes:
     """A secret of the home that outlives its signing keys: what was issued under it stays good after a rotation."""
-    path = home.key.with_name("ids.key")
-    if not path.exists():
-        with home.locked():
-            if not path.exists():
-                write_private(path, secrets.token_bytes(32))
-    return path.read_bytes()
+    return kept_secret(home.key.with_name("ids.key"), secrets.token_bytes(32))

@@ -1,7 +1,5 @@
 """The embedded issuer: a key of this home, whose JWTs its server lets in."""
 
-import base64
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +9,7 @@ from joserfc.jwk import KeySet, OKPKey
 
 from ..clock import new_id
 from ..errors import BadInput
-from ..ledger.keys import write_private
+from ..ledger.keys import kept_secret
 from .tokens import AUDIENCE, ROLES, Issuer
 
 NAME: Final = "control-plane"
@@ -45,16 +43,5 @@ def issue(
 
 
 def _key(folder: Path) -> OKPKey:
-    path = folder / FILE
-    if not path.exists():
-        made = OKPKey.generate_key("Ed25519", auto_kid=True).as_dict(private=True)
-        draft = path.with_name(f"{FILE}.{os.getpid()}-{base64.b16encode(os.urandom(4)).decode()}")
-        write_private(draft, msgspec.json.encode(made))
-        # Of two who make one at once, the first stays.
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return OKPKey.import_key(msgspec.json.decode(path.read_bytes()))
+    fresh = OKPKey.generate_key("Ed25519", auto_kid=True).as_dict(private=True)
+    return OKPKey.import_key(msgspec.json.decode(kept_secret(folder / FILE, msgspec.json.encode(fresh))))

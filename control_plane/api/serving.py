@@ -18,7 +18,7 @@ from ..access.issuing import issuer_of
 from ..access.projection import ACCESS
 from ..access.tokens import Access, Issuer
 from ..errors import SettingsError
-from ..ledger.keys import write_private
+from ..ledger.keys import kept_secret
 from ..plane import ControlPlane
 from .app import create_app
 from .protocol import Bounded
@@ -53,10 +53,8 @@ class Server(uvicorn.Server):
 
 def token_of(plane: ControlPlane) -> str:
     """The home's own token, made at first use, readable by its owner only."""
-    path = plane.token_file
-    if not path.exists():
-        write_private(path, f"{secrets.token_urlsafe(32)}\n".encode())
-    return path.read_text(encoding="ascii").strip()
+    made = kept_secret(plane.token_file, f"{secrets.token_urlsafe(32)}\n".encode())
+    return made.decode("ascii").strip()
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -3,15 +3,15 @@
 import contextlib
 import gzip
 import io
-import os
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from ..ledger.export import export_jsonl, export_tiles
 from ..ledger.opening import Opened
+from ..replacing import replacing
 from .progress import Progress
 
 
@@ -52,18 +52,11 @@ def _pack(folder: Path, packed: io.BufferedIOBase) -> None:
 
 
 @contextlib.contextmanager
-def _whole(out: Path) -> Iterator[BinaryIO]:
+def _whole(out: Path) -> Iterator[IO[bytes]]:
     """Nobody finds half an export under its name; a device or a pipe is written as it is."""
     if out.exists() and not out.is_file():
         with out.open("wb") as file:
             yield file
         return
-    draft = out.with_name(f"{out.name}.draft")
-    try:
-        with draft.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(out)
-    finally:
-        draft.unlink(missing_ok=True)
+    with replacing(out, durable=True) as file:
+        yield file

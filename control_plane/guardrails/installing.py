@@ -1,10 +1,10 @@
 """The entries in Claude Code's settings that call our hook; what else stands there stays as it is."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from ..replacing import replace
 from .errors import BadPayload
 
 EVENTS = {"UserPromptSubmit": 15, "PreToolUse": 15, "PostToolUse": 15, "Stop": 900}
@@ -80,6 +80,4 @@ def _read(settings: Path) -> dict[str, Any]:
 
 def _write(settings: Path, told: dict[str, Any]) -> None:
     settings.parent.mkdir(parents=True, exist_ok=True)
-    part = settings.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    part.replace(settings)
+    replace(settings, (json.dumps(told, indent=2, ensure_ascii=False) + "\n").encode())

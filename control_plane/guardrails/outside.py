@@ -9,6 +9,7 @@ import os
 
 from ..clock import Clock
 from ..errors import BadInput
+from ..replacing import replace
 
 OFF, FAILURES, LONGEST_OFF, MOST_FAILURES = "guard-off.json", "guard-failures.jsonl", 24 * 3600.0, 1 << 20
 
@@ -22,10 +23,7 @@ def switch_off(home: str, seconds: float, actor: str) -> float:
     began = now()
     until = began + min(max(seconds, 0.0), LONGEST_OFF)
     os.makedirs(home, mode=0o700, exist_ok=True)
-    part = os.path.join(home, f"{OFF}.{os.getpid()}")
-    with open(part, "w", encoding="utf-8") as file:
-        json.dump({"began": began, "until": until, "actor": actor}, file)
-    os.replace(part, os.path.join(home, OFF))
+    replace(os.path.join(home, OFF), json.dumps({"began": began, "until": until, "actor": actor}).encode())
     return until
 
 

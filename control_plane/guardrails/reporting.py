@@ -3,6 +3,7 @@
 from hashlib import blake2b
 from pathlib import Path
 
+from ..replacing import replace
 from . import events as e
 from .errors import BadTuning
 from .measures import kpis
@@ -31,7 +32,7 @@ def write(guard: Guard, report: Report) -> tuple[Path, Path]:
     text = as_json(report)
     paths = folder / f"{report.kind}.md", folder / f"{report.kind}.json"
     for path, content in zip(paths, (as_markdown(report), text), strict=True):
-        path.write_text(content, "utf-8")
+        replace(path, content.encode())
     digest = blake2b(text.encode(), digest_size=16).hexdigest()
     guard.ledger.record(e.ReportWritten(kind=report.kind, digest=digest, figures=report.figures, at=guard.now()))
     guard.ledger.flush()

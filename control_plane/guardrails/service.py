@@ -29,7 +29,7 @@ from .sessionfile import update_session
 from .state import State
 from .terms import Decision, Label, Mode
 
-STREAM, ALIVE_MINUTES, MOST_WAITING, TIDY_S = "guard", 10.0, 1000, 1.0
+STREAM, ALIVE_MINUTES, MOST_WAITING, MOST_BEGUN, TIDY_S = "guard", 10.0, 1000, 10_000, 1.0
 
 
 class Guard:
@@ -49,6 +49,7 @@ class Guard:
         self._began: dict[str, float] = {}
         self._news: dict[str, dict[str, list[Any]]] = {}
         self._noting, self._loading, self._tidied = threading.Lock(), threading.Lock(), self._clock.monotonic()
+        self._saving, self._unsaved = threading.Lock(), ""
         self._absorb()
 
     # One check.
@@ -134,6 +135,8 @@ class Guard:
 
     def _beginning(self, session: str) -> float:
         if session not in self._began:
+            if len(self._began) >= MOST_BEGUN:
+                self._began.clear()  # the fold knows them by now
             known = self.folder.state(GUARD).sessions.get(session)
             self._began[session] = known.began if known else self._clock.now()
         return self._began[session]
@@ -238,13 +241,26 @@ class Guard:
         self.save_sessions()
 
     def save_sessions(self) -> None:
-        """Write the session files of what was decided since."""
-        with self._noting:
-            waiting, self._news = self._news, {}
-        if not self._own_project():
-            return
-        for session, news in waiting.items():
-            update_session(self.project, session, news, self._flags().hook_sample_limit)
+        """Write the session files of what was decided since; copies, so where they cannot be no check fails."""
+        with self._saving:
+            with self._noting:
+                waiting, self._news = self._news, {}
+            if not self._own_project():
+                return
+            for session, news in waiting.items():
+                try:
+                    update_session(self.project, session, news, self._flags().hook_sample_limit)
+                except OSError as fault:
+                    self._tell_unsaved(session, f"{type(fault).__name__}: {os.strerror(fault.errno or 0)}")
+
+    def _tell_unsaved(self, session: str, reason: str) -> None:
+        """Once for each reason: what is wrong now will be wrong at the next call."""
+        if reason != self._unsaved:
+            self._unsaved = reason
+            failed = e.HookFailed(
+                session=session, event="session-file", tool="", reason=reason, went_on=True, at=self.now()
+            )
+            self.ledger.record(failed)
 
     def _own_project(self) -> bool:
         """A working folder that merely happens to be ours, without rules or a home of its own, is left alone."""

@@ -1,11 +1,12 @@
 """`.opencode/cache/hook-compat/<session>.json`: a copy for tools that know it. The truth is in the log."""
 
 import json
-import os
 import re
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+
+from ..replacing import replace
 
 FOLDER = ".opencode/cache/hook-compat"
 MOST = 200
@@ -37,7 +38,5 @@ def update_session(project: str, session: str, news: dict[str, list[Any]], sampl
         most = min(samples, MOST) if name == "payloadSamples" else MOST
         held[name] = held[name][-most:] if most else []
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(held, indent=1, ensure_ascii=False), encoding="utf-8", errors="replace")
-    part.replace(path)
+    replace(path, json.dumps(held, indent=1, ensure_ascii=False).encode("utf-8", "replace"))
     return path

@@ -1,13 +1,13 @@
 """A rule is changed only after the change was tried on every recorded decision; a true hit is never tuned away."""
 
 import json
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from ..replacing import replace
 from . import events as e
 from .deciding import decide
 from .errors import BadTuning
@@ -197,8 +197,6 @@ def _write(project: Path, change: Change) -> None:
         text = json.dumps(told, indent=2, ensure_ascii=False) + "\n"
         if fatal := read_rules(text.encode()).fatal:
             raise BadTuning(f"{change.words} cannot be used", why=fatal[0].what)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        part.write_text(text, "utf-8")
-        part.replace(path)
+        replace(path, text.encode())
         return
     raise BadTuning(f"no rules file holds {change.rule}", cure=f"it should stand in {' or '.join(PLACES)}")

@@ -18,12 +18,12 @@ import msgspec
 from eventsourcing.persistence import IntegrityError, PersistenceError
 
 from ..errors import ArchiveRefused, BadInput, HomeReadOnly, LedgerDamaged, LedgerUnavailable
+from ..replacing import replacing, sync_folder
 from .archived import Retired, runs_of
 from .audit import verify
 from .backend import Row
 from .bundles import archived_path, pack
 from .facts import STREAM, PrefixArchived
-from .keys import sync_folder
 from .leaf import leaf_bytes
 from .merkle import HASH, TILE_WIDTH, leaf_hash
 from .opening import Opened
@@ -172,9 +172,8 @@ def _write(archive: Path, rows: list[Row]) -> None:
 def _write_bundle(path: Path, rows: list[Row]) -> None:
     zipper = zlib.compressobj(wbits=_GZIP)
     content = zipper.compress(pack((leaf_bytes(*row[1:]) for row in rows), rows[0][0])) + zipper.flush()
-    draft = path.with_name(f"{path.name}.draft")
-    with draft.open("wb") as file:
+    # The names are made durable once, when all are there.
+    with replacing(path) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(path)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from ..errors import BadInput, HomeReadOnly, LedgerDamaged, ProofError
+from ..replacing import replace
 from .backend import Backend, Row
 from .bundles import ENTRIES, pack, tile_path
 from .leaf import leaf_bytes
@@ -144,6 +145,4 @@ def _check_folder(folder: Path, origin: str) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.draft")
-    draft.write_bytes(content)
-    draft.replace(path)
+    replace(path, content)

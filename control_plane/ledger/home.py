@@ -9,8 +9,9 @@ from typing import Annotated
 import msgspec
 
 from ..errors import ForeignHome, HomeReadOnly, HomeUnusable, NewerHome
+from ..replacing import replace
 from .flock import lock
-from .keys import create_key, load_key, sync_folder, write_private
+from .keys import create_key, load_key
 from .notes import MalformedNote, Signer, Verifier
 from .postgres_address import PostgresAddress, is_postgres
 from .witness import witness_folder
@@ -148,11 +149,10 @@ class Home:
 
     def _write(self, path: Path, identity: Identity) -> None:
         """The whole file or none of it, durable before anything builds on it; only under the home's lock."""
-        part = path.with_suffix(".part")
-        part.unlink(missing_ok=True)
-        write_private(part, msgspec.json.encode(identity))
-        part.replace(path)
-        sync_folder(self.root)
+        try:
+            replace(path, msgspec.json.encode(identity), mode=0o600, durable=True)
+        except OSError as fault:
+            raise HomeReadOnly(f"{self.root} cannot be written", why=os.strerror(fault.errno or 0)) from None
 
     def _upgraded(self) -> Identity:
         with self.locked():

@@ -12,10 +12,11 @@ from typing import NamedTuple
 from eventsourcing.persistence import IntegrityError, PersistenceError
 
 from ..errors import BadInput, KeyFault, KeyMissing, KeyUnknown, LedgerUnavailable
+from ..replacing import sync_folder
 from .facts import STREAM, KeysChanged
 from .home import Home
 from .keyring import Keyring, key_change
-from .keys import create_key, host_key, load_key, sync_folder
+from .keys import create_key, host_key, load_key
 from .notes import Signer, Verifier
 from .opening import Opened
 from .sealing import Authority

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ..errors import HomeReadOnly, KeyFault, KeyMissing, KeyUnsafe
+from ..replacing import sync_folder
 from .notes import Signer, Verifier
 
 _PRIVATE = 0o600
@@ -18,10 +19,15 @@ _PRIVATE = 0o600
 def create_key(path: Path, name: str) -> Signer:
     """A new key on disk, durable before it is used; an existing file is never overwritten."""
     key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_private(path, pem)
+    write_private(path, as_pem(key))
     return Signer(name, key)
+
+
+def as_pem(key: Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )  # fmt: skip
 
 
 def load_key(path: Path, name: str) -> Signer:
@@ -60,6 +66,25 @@ def host_key(path: Path, next_path: Path, name: str, current: Collection[Verifie
     return load_key(path, name)
 
 
+def kept_secret(path: Path, fresh: bytes) -> bytes:
+    """What the file holds, `fresh` at first use: whole or not at all; of two who make it at once the first stays."""
+    if not path.exists():
+        draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}.draft")
+        write_private(draft, fresh)
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, path)
+        finally:
+            draft.unlink()
+        sync_folder(path.parent)
+    content = path.read_bytes()
+    if not content.strip():
+        raise KeyUnsafe(
+            f"{path} is empty", why="a secret that everybody knows is none", cure="restore it from a backup"
+        )
+    return content
+
+
 def write_private(path: Path, content: bytes) -> None:
     """Write a new file that only its owner can read, and sync it and its folder."""
     try:
@@ -75,13 +100,3 @@ def write_private(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

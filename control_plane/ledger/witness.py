@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from ..errors import ControlPlaneError, HomeUnusable, LedgerDamaged, ProofError, Rollback
+from ..replacing import replace
 from .flock import lock
 from .notes import Checkpoint, Note, Verifier
 from .proofs import TileTree, check_consistency
@@ -89,13 +90,8 @@ class Witness:
         return before is None or before.checkpoint().size < sighting.checkpoint().size
 
     def _replace(self, sighting: Sighting) -> None:
-        draft = self.path.with_suffix(".draft")
-        with draft.open("wb") as file:
-            file.write(msgspec.json.encode(sighting))
-            file.flush()
-            # Without it a power cut may leave the name without the content: a witness that is damaged for no reason.
-            os.fsync(file.fileno())
-        draft.replace(self.path)
+        # Else a power cut may leave the name without the content: a witness that is damaged for no reason.
+        replace(self.path, msgspec.json.encode(sighting), durable=True)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

@@ -1,7 +1,6 @@
 """Where the plugin lies, what it is told, and which models this OpenCode has."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ..errors import SettingsError
+from ..replacing import replace
 from .port import OpenCodeAway
 from .running import START_S
 
@@ -55,9 +55,7 @@ def install(folder: Path, settings: dict[str, Any]) -> Path:
         raise SettingsError("the plugin of this package has no place for its settings", cure="install it again")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE
-    beside = path.with_name(f".{FILE}.{os.getpid()}")
-    beside.write_text(text.replace(_MARK, f"const SETTINGS = {json.dumps(settings)}"), encoding="utf-8")
-    beside.replace(path)
+    replace(path, text.replace(_MARK, f"const SETTINGS = {json.dumps(settings)}").encode())
     return path
 
 
@@ -132,9 +130,7 @@ def read_models(text: str) -> list[Model]:
 
 
 def write_json(path: Path, told: Any) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(json.dumps(told), encoding="utf-8")
-    beside.replace(path)
+    replace(path, json.dumps(told).encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:

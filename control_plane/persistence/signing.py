@@ -1,15 +1,13 @@
 """The key that signs a stock application's log: found by its environment, made at first use."""
 
-import os
 from hashlib import sha256
 from pathlib import Path
-from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from eventsourcing.utils import Environment
 
 from ..errors import KeyMissing
-from ..ledger.keys import create_key, load_key
+from ..ledger.keys import as_pem, kept_secret, load_key
 from ..ledger.notes import Signer
 from ..ledger.sealing import Authority
 
@@ -35,7 +33,8 @@ def key_file(env: Environment, default: Path | None) -> Path:
 def file_authority(env: Environment, path: Path, log: str, *, begun: bool) -> Authority:
     """The authority over one log; a key is made only where nothing has been signed yet."""
     if not path.exists() and not begun:
-        _make(path)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        kept_secret(path, as_pem(Ed25519PrivateKey.generate()))
     key = load_key(path, "unnamed")
     return Authority(load_key(path, _origin(env, key, log)))
 
@@ -49,15 +48,3 @@ def _origin(env: Environment, key: Signer, log: str) -> str:
     """A name of its own for each key and table, so that no checkpoint can stand for another log."""
     fingerprint = sha256(key.verifier.public).hexdigest()[:16]
     return env.get(SIGNING_ORIGIN) or f"control-plane.dev/application/{fingerprint}/{log}"
-
-
-def _make(path: Path) -> None:
-    """Whole or not at all: of several processes that make a key at once, one wins and all use it."""
-    part = path.with_name(f"{path.name}.{uuid4().hex}")
-    create_key(part, "unnamed")
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        pass
-    finally:
-        part.unlink()

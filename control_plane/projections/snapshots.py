@@ -2,13 +2,13 @@
 
 import hashlib
 import hmac
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from ..replacing import replace
 from .folding import Folder, Projection
 
 _SEAL = 32
@@ -39,9 +39,7 @@ class Snapshots:
         content = msgspec.msgpack.encode(snapshot)
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self._folder / f"{position:016}.snapshot"
-        draft = path.with_suffix(f".{os.getpid()}.draft")
-        draft.write_bytes(self._sealed(content))
-        draft.replace(path)
+        replace(path, self._sealed(content), mode=0o600)
         for old in self._paths()[KEPT:]:
             old.unlink(missing_ok=True)
         return path
@@ -69,7 +67,10 @@ class Snapshots:
         return hashlib.blake2b(content, key=self._key, digest_size=_SEAL).digest() + content
 
     def _opened(self, path: Path) -> Snapshot | None:
-        raw = path.read_bytes()
+        try:
+            raw = path.read_bytes()
+        except OSError:  # another process has found newer ones, or it is not ours to read
+            return None
         if not hmac.compare_digest(raw, self._sealed(raw[_SEAL:])):
             return None
         try:

@@ -299,3 +299,20 @@ def test_modes_are_a_pure_function(guard: Guard, write) -> None:
     seen = e.Observation(event="PreToolUse", session="s", targets=(e.Target(DB),))
     verdicts = {decide(matcher, Modes(told=Mode.ENFORCE), guard.past("s"), seen, 1.0) for _ in range(3)}
     assert len(verdicts) == 1
+
+
+def test_session_files_are_written_by_many_callers_at_once_and_nothing_is_lost(guard, write, project):
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(lambda number: write(f"src/db/{number}.ts") and guard.save_sessions() is None, range(40)))
+    told = json.loads(session_file(str(project), "s").read_text())
+    assert {one["path"] for one in told["violations"]} == {f"src/db/{number}.ts" for number in range(40)}
+
+
+def test_where_session_files_cannot_be_written_checks_go_on_and_the_log_says_so_once(plane, guard, write, project):
+    (project / ".opencode/cache").write_text("a file in the folder's place")
+    for _ in range(3):
+        assert write().would is Decision.BLOCK
+        guard.absorb()
+    plane.ledger.flush()
+    told = [event for event in events(plane) if isinstance(event, e.HookFailed)]
+    assert [(one.event, one.went_on) for one in told] == [("session-file", True)]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput
+from ...replacing import replace
 from ..command import argument, command
 from ..printing import Output, pairs
 
@@ -289,7 +290,7 @@ def _list_models(folder: Path, models: "list[Model]") -> tuple[int, Path]:
         text = path.read_text(encoding="utf-8").rstrip("\n") + "\n\n" + as_toml(new).split("\n", 2)[2]
     else:
         text = as_toml(new)
-    path.write_text(text, encoding="utf-8")
+    replace(path, text.encode())
     return len(new), path
 
 

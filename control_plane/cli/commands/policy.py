@@ -1,10 +1,10 @@
 """`policy` moves a policy from draft to enforce, through its gates, and back."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput
+from ...replacing import replace
 from ..command import argument, command
 from ..files import content_of
 from ..printing import Output, pairs, table
@@ -171,7 +171,7 @@ def policy_evaluate(arguments: argparse.Namespace, out: Output) -> int:
         digest = plane.policies.record(envelope)
         verdict = plane.policies.judge(arguments.name)["evaluation"].verdict
     if arguments.out:
-        Path(arguments.out).write_bytes(envelope)
+        replace(arguments.out, envelope)
     facts = {"digest": digest, "verdict": verdict, "report": msgspec.to_builtins(report)}
     shown = [("delta", _figure(report.delta)), ("from", _figure(report.low)), ("to", _figure(report.high))]
     out.answer(facts, pairs([("verdict", verdict), *shown, ("samples", str(report.samples)), ("digest", digest)]))

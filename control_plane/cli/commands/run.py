@@ -172,17 +172,14 @@ def _reviewer(arguments: argparse.Namespace) -> "Reviewer | None":
 
 def _notifier(arguments: argparse.Namespace) -> "Notifier":
     """The secret is the environment's; without one it is the home's own, kept beside its token."""
+    from ...ledger.keys import kept_secret
     from ...runner.notifying import Notifier
     from ..homes import named_home
 
     secret = os.environ.get("OPENCODE_NOTIFY_SECRET", "")
     if not secret:
         path = named_home(arguments).root / "webhook-secret"
-        if not path.exists():
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-            with os.fdopen(handle, "w") as file:
-                file.write(os.urandom(32).hex())
-        secret = path.read_text().strip()
+        secret = kept_secret(path, os.urandom(32).hex().encode()).decode().strip()
     allowed = {*arguments.notify_allow, *filter(None, os.environ.get("OPENCODE_NOTIFY_ALLOW", "").split(","))}
     return Notifier(secret, frozenset(allowed))
 

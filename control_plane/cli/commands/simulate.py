@@ -1,9 +1,9 @@
 """`simulate` tries a policy on the real history, before it decides anything."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...replacing import replace
 from ..command import argument, command
 from ..files import content_of
 from ..printing import Output, pairs, table
@@ -36,7 +36,7 @@ def simulate(arguments: argparse.Namespace, out: Output) -> int:
         found = plane.simulate(document, since=arguments.since, until=arguments.until, progress=progress)
         progress.clear()
         if arguments.artifact:
-            Path(arguments.artifact).write_bytes(artifact(plane.policies, document, found))
+            replace(arguments.artifact, artifact(plane.policies, document, found))
             out.say(f"the signed simulation is in {arguments.artifact}")
     out.answer(found.as_facts(), _lines(found))
     return 0 if found.passed or not found.total else 1
