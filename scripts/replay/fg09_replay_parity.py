@@ -3,9 +3,7 @@
 usage: python scripts/replay/fg09_replay_parity.py [--quick] [--json] [--metrics DIR]
 """
 
-import os
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,14 +19,14 @@ from control_plane.evidence import Rollback, at_least, equal
 from control_plane.evidence.template import Value
 from control_plane.proving import Findings, HandClock, Latencies, Process, flags, run_proof, temporary_home
 from control_plane.proving.processes import say
+from control_plane.proving.pythons import VERSIONS, environment, interpreter
 from control_plane.router.replay import Parity
 from control_plane.router.situation import Situation
 from control_plane.router.strategies import STRATEGIES, Choice, Strategy
 
 FLAG, SEED = "OPENCODE_REPLAY_CAPTURE", "OPENCODE_REPLAY_SEED"
 SCRIPT = "scripts/replay/fg09_replay_parity.py"
-ROOT = Path(__file__).parents[2]
-WRITERS, VERSIONS = 3, ("3.11", "3.12", "3.13")
+WRITERS = 3
 HASH_SEEDS = ("0", "1", "31415")
 CATALOGUE = [
     Arm("acme/strong", prior=0.7, price_in=3.0, price_out=15.0, tools=("bash", "web"), strengths=("python",)),
@@ -157,22 +155,17 @@ def replayed_by(python: str, home: Path, where: str, environment: dict[str, str]
 
 def python_with_wheels(version: str, folder: Path, not_run: list[str]) -> str | None:
     """An interpreter of that version with what we need installed beside it, if this machine has one."""
-    own = ".".join(map(str, sys.version_info[:2]))
-    roots = sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob(f"versions/{version}.*/bin/python"))
-    base = sys.executable if version == own else next(map(str, roots), None) or shutil.which(f"python{version}")
-    if version == own or base is None:
-        if base is None:
-            not_run.append(f"replay under Python {version}: there is none here")
+    base = interpreter(version)
+    if base is None:
+        not_run.append(f"replay under Python {version}: there is none here")
+        return None
+    if base == sys.executable:
         return base
-    python = folder / "bin" / "python"
-    install = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", "-r"]
     try:
-        for command in ([base, "-m", "venv", str(folder)], [*install, str(ROOT / "requirements" / "base.txt")]):
-            subprocess.run(command, check=True, timeout=300, capture_output=True)  # noqa: S603 - our own pins
+        return str(environment(base, folder))
     except (OSError, subprocess.SubprocessError) as fault:
         not_run.append(f"replay under Python {version}: its packages could not be installed ({type(fault).__name__})")
         return None
-    return str(python)
 
 
 def prove(quick: bool, fault: str = "") -> Findings:
