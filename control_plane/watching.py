@@ -1,7 +1,8 @@
 """What a plane does beside its callers: follows other processes, lets the witness see the head, keeps snapshots."""
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import anyio
@@ -12,9 +13,10 @@ from .clock import Clock
 
 if TYPE_CHECKING:
     from .bridge.supervising import Supervisor
+    from .runner.service import RunBook
 
 OTHERS_EVERY, TOLD_EVERY, WITNESS_EVERY, SNAPSHOT_EVERY, ARCHIVE_EVERY = 0.1, 0.01, 0.25, 60.0, 300.0
-NOTICE_EVERY = 0.02
+NOTICE_EVERY, HEED_EVERY = 0.02, 0.5
 
 
 class Watch:
@@ -38,6 +40,14 @@ class Watch:
         assert self._loop is not None
         self._loop.start_task_soon(self._stop)
         self._thread.join()
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        self.start()
+        try:
+            yield
+        finally:
+            self.stop()
 
     def list(self) -> tuple[Entry, ...]:
         return self._cadence.list()
@@ -65,6 +75,15 @@ def supervision(supervisor: "Supervisor") -> tuple[Poll, ...]:
         Poll(name="bridge-supervisor", owner="bridge", interval=supervisor.every, run=_beat(supervisor), threaded=True),
         Poll(name="bridge-notice", owner="bridge", interval=NOTICE_EVERY, run=supervisor.notice, threaded=True),
     )
+
+
+def heeding(book: "RunBook", run: str, stop: Callable[[str], None]) -> tuple[Poll, ...]:
+    """Whether somebody asked for the end of a run, from whichever process."""
+
+    def heed() -> None:
+        book.heed(run, stop)
+
+    return (Poll(name="run-stop", owner="runner", interval=HEED_EVERY, run=heed, threaded=True),)
 
 
 def _beat(supervisor: "Supervisor") -> Callable[[], None]:

@@ -26,6 +26,7 @@ from . import (
     policies,
     problems,
     revocations,
+    runs,
     simulations,
 )
 from .description import Description, described
@@ -81,6 +82,7 @@ def create_app(
             *bridge.HANDLERS,
             *dogfood.HANDLERS,
             *opencode.HANDLERS,
+            *runs.HANDLERS,
             *simulations.HANDLERS,
             *revocations.HANDLERS,
             *overview.HANDLERS,

@@ -22,6 +22,8 @@ _STATUS: tuple[tuple[str, int], ...] = (
     ("router.unknown-arm", 400),
     ("router.not-captured", 409),
     ("policy.unknown", 404),
+    ("runner.unknown-run", 404),
+    ("runner.over", 409),
     ("policy.step-refused", 409),
     ("milestone.", 409),
     ("review.not-waiting", 404),

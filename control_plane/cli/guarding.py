@@ -25,6 +25,6 @@ def guarding(arguments: argparse.Namespace) -> "Iterator[Guard]":
 def actor_of(arguments: argparse.Namespace) -> str:
     """A name for the signed event; a system without one is no reason to fail."""
     try:
-        return arguments.actor or getpass.getuser()
+        return getattr(arguments, "actor", None) or getpass.getuser()
     except (OSError, KeyError):
         return "somebody"

@@ -1,6 +1,6 @@
 """What can go wrong with a run."""
 
-from ..errors import BadInput, ControlPlaneError
+from ..errors import BadInput, Conflict, ControlPlaneError
 
 
 class RunnerError(ControlPlaneError):
@@ -11,6 +11,16 @@ class BadRun(BadInput):
     """What was asked for cannot be a run."""
 
     code = "runner.invalid"
+
+
+class UnknownRun(BadInput):
+    code = "runner.unknown-run"
+
+
+class RunIsOver(Conflict):
+    """What is asked of a run that has ended."""
+
+    code = "runner.over"
 
 
 class WorkerFailed(RunnerError):

@@ -13,13 +13,12 @@ class RunEvent(Event, frozen=True, kw_only=True):
 
 
 class RunBegun(RunEvent, frozen=True, kw_only=True):
-    """`decision` is the router's, when it chose the model; `pid` and `host` tell later whether its process lives."""
+    """`pid` and `host` tell later whether its process lives."""
 
     TOPIC: ClassVar[str] = "runner.run-begun"
     task: str
     directory: str
     model: str = ""
-    decision: str = ""
     max_iterations: int
     inactivity_s: float
     reviewer: str = ""
@@ -40,13 +39,17 @@ class WorkerStarted(RunEvent, frozen=True, kw_only=True):
 
 
 class PromptSent(RunEvent, frozen=True, kw_only=True):
-    """`source` task, reviewer, detector, checks, inactivity, retry or resume; all but the first are feedback."""
+    """`source` task, reviewer, detector, checks, inactivity, retry or resume; all but the first are feedback.
+
+    `decision` is the router's, where it chose the model.
+    """
 
     TOPIC: ClassVar[str] = "runner.prompt-sent"
     iteration: int
     source: str
     text: str
     model: str = ""
+    decision: str = ""
 
 
 class CallSeen(RunEvent, frozen=True, kw_only=True):
@@ -125,6 +128,13 @@ class VerdictReached(RunEvent, frozen=True, kw_only=True):
     missing: tuple[str, ...] = ()
 
 
+class StopAsked(RunEvent, frozen=True, kw_only=True):
+    """Somebody wants the run to end; its own process heeds it."""
+
+    TOPIC: ClassVar[str] = "runner.stop-asked"
+    by: str
+
+
 class RunEnded(RunEvent, frozen=True, kw_only=True):
     """How it came out; `verdict` is that of the last check."""
 
@@ -168,6 +178,6 @@ class NoticeDead(RunEvent, frozen=True, kw_only=True):
 
 
 EVENTS: tuple[type[Event], ...] = (
-    RunBegun, WorkerStarted, PromptSent, CallSeen, TextSeen, LoopFound, Reviewed, WorkerErred, VerdictReached, RunEnded,
-    NoticeQueued, NoticeDelivered, NoticeDead,
+    RunBegun, WorkerStarted, PromptSent, CallSeen, TextSeen, LoopFound, Reviewed, WorkerErred, VerdictReached,
+    StopAsked, RunEnded, NoticeQueued, NoticeDelivered, NoticeDead,
 )  # fmt: skip

@@ -144,7 +144,7 @@ class Control:
         self._tell("model-chosen", {"model": self._model, "decision": self._decision, "why": why})
 
     def _ask(self, text: str, source: str) -> None:
-        sent = e.PromptSent(**self._facts(), source=source, text=text, model=self._model)
+        sent = e.PromptSent(**self._facts(), source=source, text=text, model=self._model, decision=self._decision)
         self._note("prompt-sent", sent)
         if source not in ("task", "resume"):
             self._detector.see(Told(text, own=True))

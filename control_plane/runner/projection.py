@@ -4,4 +4,4 @@ from ..projections.folding import Projection
 from .events import EVENTS
 from .state import Runs, fold
 
-RUNS = Projection("runner", 1, Runs, fold, EVENTS)
+RUNS = Projection("runner", 2, Runs, fold, EVENTS)

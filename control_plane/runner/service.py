@@ -12,11 +12,13 @@ from ..ledger.events import Event
 from ..ledger.ledger import Ledger
 from ..projections.folding import Folder
 from .asking import Asked
-from .events import NoticeDead, NoticeDelivered, NoticeQueued, RunEnded
+from .errors import RunIsOver, UnknownRun
+from .events import NoticeDead, NoticeDelivered, NoticeQueued, RunEnded, StopAsked
 from .notifying import Notifier
 from .port import Spent
 from .projection import RUNS
 from .rules import EXITS
+from .showing import Details, Line, details_of, line_of
 from .state import Run, Runs
 
 TASK_TYPE = "run"
@@ -53,8 +55,41 @@ class RunBook:
         """What comes often: journalled at once, in the ledger a moment later; it carries its run's name."""
         self._ledger.record(event)
 
-    def run(self, name: str) -> Run | None:
-        return self.state.runs.get(name)
+    def run(self, name: str) -> Run:
+        found = self.state.runs.get(name)
+        if found is None:
+            raise UnknownRun(f"there is no run {name:.60}", cure="control-plane run --list")
+        return found
+
+    def shown(self) -> list[Line]:
+        """Every run that is known, the newest first."""
+        runs, gone = self.state.runs, {run.id for run in self.lost()}
+        with self._folder.still():
+            return [line_of(run, gone=run.id in gone) for run in reversed(runs.values())]
+
+    def told(self, name: str) -> Details:
+        """One run with what happened in it."""
+        run, gone = self.run(name), any(one.id == name for one in self.lost())
+        with self._folder.still():
+            return details_of(run, gone=gone)
+
+    # Ending it from elsewhere.
+
+    def ask_to_stop(self, name: str, by: str) -> None:
+        """Its own process ends it, wherever that is; where that is gone, the run is ended as lost."""
+        run = self.run(name)
+        if any(one.id == name for one in self.end_lost()):
+            return
+        if run.outcome:
+            raise RunIsOver(f"run {name} is over: {run.outcome}", cure="control-plane run --list")
+        if not run.stop_asked:
+            self.write(name, StopAsked(run=name, by=by, at=self.clock.now()))
+
+    def heed(self, name: str, stop: Callable[[str], None]) -> None:
+        """Tell a run of this process that somebody wants it to end."""
+        run = self.state.runs.get(name)
+        if run is not None and run.stop_asked and not run.outcome:
+            stop(f"stopped by {run.stop_asked}")
 
     # The worker's model.
 

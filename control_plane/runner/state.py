@@ -1,11 +1,18 @@
 """What is known of every run, folded from the log."""
 
+from itertools import islice
+from typing import TypeVar
+
 import msgspec
 
 from ..ledger.events import Event
 from . import events as e
 
-KEPT_RUNS, KEPT_CALLS = 500, 256
+T = TypeVar("T")
+
+# Of the newest runs it is kept what they did, of the older ones what came of them; the log has all.
+KEPT_RUNS, KEPT_STORIES, KEPT_CALLS, KEPT_LINES = 500, 50, 256, 40
+SHOWN = 400
 
 
 class Call(msgspec.Struct):
@@ -18,6 +25,53 @@ class Call(msgspec.Struct):
     failing: bool
     waiting: bool
     at: float
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """What the worker was told, by whom, and which model it was for."""
+
+    iteration: int
+    at: float
+    source: str
+    text: str
+    model: str
+    decision: str
+
+
+class Happened(msgspec.Struct, frozen=True):
+    """A loop that was found, a reviewer's word, or an error: `kind` in its own words, `answer` what was done."""
+
+    iteration: int
+    at: float
+    kind: str
+    what: str
+    answer: str = ""
+
+
+class Check(msgspec.Struct, frozen=True):
+    """The last verdict with its three witnesses: the command's end and counts, the files, the workspace's hash."""
+
+    iteration: int
+    at: float
+    verdict: str
+    reason: str
+    tree: str
+    command: tuple[str, ...]
+    exit_code: int | None
+    passed: int
+    failed: int
+    skipped: int
+    changed: tuple[str, ...]
+    changes: int
+    missing: tuple[str, ...]
+
+
+class Story(msgspec.Struct):
+    turns: list[Turn] = []
+    loops: list[Happened] = []
+    reviews: list[Happened] = []
+    troubles: list[Happened] = []
+    check: Check | None = None
 
 
 class Run(msgspec.Struct):
@@ -44,7 +98,11 @@ class Run(msgspec.Struct):
     verdict: str = ""
     ended: float = 0.0
     cost_usd: float = 0.0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    stop_asked: str = ""
     newest: list[Call] = []
+    story: Story = msgspec.field(default_factory=Story)
 
 
 class Notice(msgspec.Struct):
@@ -66,11 +124,13 @@ class Runs(msgspec.Struct):
 def fold(state: Runs, event: Event) -> None:
     if isinstance(event, e.RunBegun):
         state.runs[event.run] = Run(
-            event.run, event.task, event.directory, event.at, event.model, event.decision, event.reviewer,
-            event.max_iterations, event.pid, event.host, event.resumes, event.tree,
+            event.run, event.task, event.directory, event.at, event.model, reviewer=event.reviewer,
+            max_iterations=event.max_iterations, pid=event.pid, host=event.host, resumes=event.resumes, tree=event.tree,
         )  # fmt: skip
         if len(state.runs) > KEPT_RUNS:
             del state.runs[next(iter(state.runs))]
+        if len(state.runs) > KEPT_STORIES:
+            state.runs[next(islice(reversed(state.runs), KEPT_STORIES, None))].story = Story()
     elif isinstance(event, (e.NoticeQueued, e.NoticeDelivered, e.NoticeDead)):
         _notices(state, event)
     elif isinstance(event, e.RunEvent) and event.run in state.runs:
@@ -78,10 +138,11 @@ def fold(state: Runs, event: Event) -> None:
 
 
 def _run(run: Run, event: e.RunEvent) -> None:
+    _story(run.story, event)
     if isinstance(event, e.WorkerStarted):
         run.session = event.session
     elif isinstance(event, e.PromptSent):
-        run.iteration, run.model = event.iteration, event.model or run.model
+        run.iteration, run.model, run.decision = event.iteration, event.model or run.model, event.decision
     elif isinstance(event, e.CallSeen):
         run.calls += 1
         run.newest.append(
@@ -94,12 +155,46 @@ def _run(run: Run, event: e.RunEvent) -> None:
         run.reviews += 1
     elif isinstance(event, e.VerdictReached):
         run.verdict = event.verdict
+    elif isinstance(event, e.StopAsked):
+        run.stop_asked = run.stop_asked or event.by
     elif isinstance(event, e.RunEnded):
-        run.outcome, run.exit_code, run.reason = event.outcome, event.exit_code, event.reason
-        run.verdict, run.ended, run.cost_usd = event.verdict or run.verdict, event.at, event.cost_usd
-        if event.outcome not in ("lost", "aborted"):
-            # Only those that may be resumed need their calls again.
-            run.newest = []
+        _ended(run, event)
+
+
+def _ended(run: Run, event: e.RunEnded) -> None:
+    run.outcome, run.exit_code, run.reason = event.outcome, event.exit_code, event.reason
+    run.verdict, run.ended, run.cost_usd = event.verdict or run.verdict, event.at, event.cost_usd
+    run.tokens_in, run.tokens_out = event.tokens_in, event.tokens_out
+    if event.outcome not in ("lost", "aborted"):
+        # Only those that may be resumed need their calls again.
+        run.newest = []
+
+
+def _story(story: Story, event: e.RunEvent) -> None:
+    if isinstance(event, e.PromptSent):
+        text = event.text[:SHOWN]
+        _keep(story.turns, Turn(event.iteration, event.at, event.source, text, event.model, event.decision))
+    elif isinstance(event, e.LoopFound):
+        _keep(story.loops, Happened(event.iteration, event.at, event.kind, event.why[:SHOWN], event.answer))
+    elif isinstance(event, e.Reviewed):
+        said = event.reason if event.action else "; ".join(event.errors)
+        _keep(story.reviews, Happened(event.iteration, event.at, event.action or "no answer", said[:SHOWN]))
+    elif isinstance(event, e.WorkerErred):
+        _keep(story.troubles, Happened(event.iteration, event.at, event.kind, event.what[:SHOWN]))
+    elif isinstance(event, e.VerdictReached):
+        story.check = _checked(event)
+
+
+def _keep(lines: list[T], line: T) -> None:
+    lines.append(line)
+    del lines[:-KEPT_LINES]
+
+
+def _checked(event: e.VerdictReached) -> Check:
+    return Check(
+        event.iteration, event.at, event.verdict, event.reason[:SHOWN], event.tree, event.command, event.exit_code,
+        event.passed, event.failed, event.skipped, event.changed[:KEPT_LINES], len(event.changed), event.missing,
+    )  # fmt: skip
 
 
 def _notices(state: Runs, event: e.NoticeQueued | e.NoticeDelivered | e.NoticeDead) -> None:

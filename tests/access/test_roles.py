@@ -18,6 +18,7 @@ LEAST = {
     ("post", "/api/flags/{name}"): "admin",
     ("post", "/api/orchestration/policy-sim"): "operator",
     ("post", "/api/tokens/{jti}/revoke"): "admin",
+    ("post", "/api/runs/{run}/stop"): "operator",
 }
 BODIES = {
     "/api/advise": {"type": "x"},
@@ -31,7 +32,10 @@ BODIES = {
     "/api/tokens/{jti}/revoke": {"reason": "why"},
 }
 # What shows the whole log, with the messages of every workspace, is not for who takes part in some threads only.
-WHOLE_LOG = ("/api/events", "/api/ledger/events/{position}", "/api/panels", "/api/panels/events", "/api/dogfood/runs")
+WHOLE_LOG = (
+    "/api/events", "/api/ledger/events/{position}", "/api/panels", "/api/panels/events", "/api/dogfood/runs",
+    "/api/runs", "/api/runs/{run}",
+)  # fmt: skip
 # Endless by nature, asked in tests/api/test_stream.py.
 STREAMS = ("/api/events",)
 # Rooms that prove by themselves who may call them.

@@ -1,6 +1,8 @@
 """The control loop, turn by turn, with a worker that plays what it is given; the ledger is a real one."""
 
 import json
+import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -12,10 +14,12 @@ import pytest
 from control_plane import Arm, ControlPlane
 from control_plane.errors import BadInput
 from control_plane.runner.asking import Asked
-from control_plane.runner.events import RunEnded
+from control_plane.runner.errors import RunIsOver, UnknownRun
+from control_plane.runner.events import PromptSent, RunBegun, RunEnded, TextSeen
 from control_plane.runner.loop import Control
 from control_plane.runner.port import Died, Erred, Idle, Resumed, Retrying
 from control_plane.runner.reviewing import Reviewer
+from control_plane.runner.state import KEPT_STORIES
 from control_plane.runner.trace import Chunk, TextSaid
 from tests.runner.scripted import ScriptedWorker, Turn, answering, call, review, same
 
@@ -77,15 +81,62 @@ def test_a_task_that_is_done_is_verified_by_its_own_tests(plane: ControlPlane, p
     assert second["tree"] == log(plane, "call-seen")[-1]["tree"]
     assert "This is not finished" in worker.asked[1][0]
     assert worker.closed
-    chosen = plane.explain(log(plane, "run-begun")[0].get("decision") or _decision(plane))
-    assert chosen is not None
     assert worker.asked[0][1] == "fake/one"
+    decision = log(plane, "prompt-sent")[-1]["decision"]
+    assert plane.explain(decision).arm == "one"
+    result = events(plane, "router.result-recorded")[-1]
+    assert (result["decision"], result["success"]) == (decision, True)
+    told = plane.runs.told("r1")
+    assert (told.decision, told.line.state, told.line.iteration) == (decision, "completed", 2)
+    assert [turn.source for turn in told.story.turns] == ["task", "checks"]
+    assert told.story.check is not None
+    assert (told.story.check.passed, told.story.check.changed) == (1, ("a.txt",))
 
 
-def _decision(plane: ControlPlane) -> str:
-    told = events(plane, "router.result-recorded")[-1]
-    assert told["success"] is True
-    return str(told["decision_id"] if "decision_id" in told else told["decision"])
+def test_a_run_is_stopped_from_another_process(plane: ControlPlane, project: Path) -> None:
+    book = plane.runs
+
+    def somebody_asks() -> None:
+        book.heed("r1", control.stop)
+        book.ask_to_stop("r1", "ann")
+        book.ask_to_stop("r1", "bob")
+        assert book.told("r1").line.state == "stopping"
+        book.heed("r1", control.stop)
+
+    worker = ScriptedWorker([somebody_asks])
+    control = Control(book, "r1", Asked(task="x", directory=str(project), checks=CHECK), worker)
+    ended = control.run()
+    assert (ended.outcome, ended.exit_code, ended.reason) == ("aborted", 3, "stopped by ann")
+    assert worker.closed
+    assert len(log(plane, "stop-asked")) == 1
+    with pytest.raises(RunIsOver, match="aborted"):
+        book.ask_to_stop("r1", "ann")
+    with pytest.raises(UnknownRun, match="no run"):
+        book.ask_to_stop("r0", "ann")
+
+
+def test_a_run_whose_process_is_gone_is_ended_when_somebody_stops_it(plane: ControlPlane, project: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait(60)
+    begun = RunBegun(run="r9", at=1.0, task="x", directory=str(project), max_iterations=1, inactivity_s=1.0,
+                     pid=gone.pid, host=socket.gethostname())  # fmt: skip
+    plane.runs.write("r9", begun)
+    assert plane.runs.shown()[0].state == "gone"
+    plane.runs.ask_to_stop("r9", "ann")
+    assert plane.runs.shown()[0].state == "lost"
+
+
+def test_only_the_newest_runs_keep_their_stories(plane: ControlPlane) -> None:
+    for number in range(KEPT_STORIES + 2):
+        name = f"r{number:03}"
+        begun = RunBegun(run=name, at=1.0, task="x", directory="/", max_iterations=1, inactivity_s=1.0)
+        said = [TextSeen(run=name, at=1.0, iteration=1, text="-")]
+        sent = [PromptSent(run=name, at=1.0 + n, iteration=n, source="task", text="y" * 999) for n in range(60)]
+        plane.runs.write(name, begun, *said, *(sent if number in (0, KEPT_STORIES + 1) else sent[:1]))
+    assert [len(plane.runs.told(f"r{n:03}").story.turns) for n in (0, 1, 2, KEPT_STORIES + 1)] == [0, 0, 1, 40]
+    newest = plane.runs.told(f"r{KEPT_STORIES + 1:03}")
+    assert newest.line.iteration == 59
+    assert len(newest.story.turns[0].text) == 400
 
 
 @pytest.mark.requirement("RUN-03", "RUN-04", "RUN-10", "FDB-02", "TEST-SC-2")

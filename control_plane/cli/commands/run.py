@@ -54,6 +54,7 @@ _ARGUMENTS = (
     argument("--resume", metavar="RUN", help="go on with a run that was lost or aborted, in its session"),
     argument("--list", dest="listed", action="store_true", help="the runs that are known, instead of a run"),
     argument("--show", metavar="RUN", help="everything that a run left in the log, instead of a run"),
+    argument("--stop", metavar="RUN", help="end a run in good order, whichever process it is in"),
     argument("--redeliver", action="store_true", help="send dead notifications again, instead of a run"),
     argument("--opencode", metavar="PROGRAM", help="the OpenCode to start; by default the one on the search path"),
     argument("opencode_args", nargs="*", metavar="-- ARGUMENTS", help="more arguments for `opencode serve`"),
@@ -69,13 +70,17 @@ _ARGUMENTS = (
 def run(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
-    if not (arguments.listed or arguments.show or arguments.redeliver):
+    if not (arguments.listed or arguments.show or arguments.stop or arguments.redeliver):
         return _run(arguments, out)
     with deciding(arguments, out) as plane:
         if arguments.listed:
             return _list(plane.runs, out)
         if arguments.show:
             return _show(plane, arguments.show, out)
+        if arguments.stop:
+            from ..guarding import actor_of
+
+            return _stop(plane.runs, arguments.stop, actor_of(arguments), out)
         import threading
 
         taken, dead = plane.runs.deliver(_notifier(arguments), threading.Event(), dead=True)
@@ -87,6 +92,7 @@ def _run(arguments: argparse.Namespace, out: Output) -> int:
     from ...clock import new_id
     from ...opencode.worker import OpenCodeWorker
     from ...runner.loop import Control
+    from ...watching import Watch, heeding
     from ..planes import deciding
     from ..run_view import view_for
 
@@ -107,7 +113,8 @@ def _run(arguments: argparse.Namespace, out: Output) -> int:
         name = new_id(plane.ledger.clock.now())
         view = view_for(name, asked, worker, headless=headless, terminal=is_terminal(sys.stdout), write=out.text)
         control = Control(book, name, asked, worker, reviewer=reviewer, tell=view.tell, resumes=resumed)
-        with view.shown(control.stop), _signals(control.stop):
+        watch = Watch(plane.ledger.clock, heeding(book, name, control.stop), coordinated=False)
+        with view.shown(control.stop), _signals(control.stop), watch.running():
             ended = control.run()
         if urls:
             facts = {"outcome": ended.outcome, "reason": ended.reason, "verdict": ended.verdict,
@@ -188,8 +195,6 @@ def _resumed(book: "RunBook", name: str | None) -> "Run | None":
     if not name:
         return None
     found = book.run(name)
-    if found is None:
-        raise BadInput(f"there is no run {name!r}", cure="control-plane run --list")
     if not found.outcome:
         raise BadInput(f"run {name} is not over", why=f"process {found.pid} on {found.host} is at it")
     return found
@@ -201,7 +206,7 @@ def _list(book: "RunBook", out: Output) -> int:
     facts = [
         {"run": one.id, "task": one.task, "outcome": one.outcome or "running", "verdict": one.verdict,
          "reason": one.reason, "iterations": one.iteration, "calls": one.calls, "model": one.model,
-         "cost_usd": one.cost_usd}
+         "cost_usd": one.cost_usd, "stop_asked": one.stop_asked}
         for one in runs
     ]  # fmt: skip
     rows = [(one.id, one.outcome or "running", one.verdict, str(one.iteration), one.task[:60]) for one in runs]
@@ -210,12 +215,18 @@ def _list(book: "RunBook", out: Output) -> int:
     return 0
 
 
+def _stop(book: "RunBook", name: str, actor: str, out: Output) -> int:
+    book.ask_to_stop(name, actor)
+    state = book.told(name).line.state
+    out.answer({"run": name, "state": state}, [f"run {name}: {state}"])
+    return 0
+
+
 def _show(plane: "ControlPlane", name: str, out: Output) -> int:
     """As it lies in the log, in its order."""
     import json
 
-    if plane.runs.run(name) is None:
-        raise BadInput(f"there is no run {name!r}", cure="control-plane run --list")
+    plane.runs.run(name)
     found: list[dict[str, Any]] = []
     after = 0
     while rows := plane.ledger.rows(after, 4096):

@@ -1,7 +1,8 @@
 // Runs of the dogfood suite; each has a page of its own, named by the root of its evidence.
 
-import { Refused, findToken, read } from "./api.js";
+import { read } from "./api.js";
 import { at, el, keyed, say, show } from "./dom.js";
+import { keepLooking } from "./looking.js";
 import { clock, count } from "./words.js";
 
 const EVERY = 5_000;
@@ -9,20 +10,8 @@ const MARKS = { PASS: "✓ PASS", FAIL: "▲ FAIL" };
 const chosen = new URLSearchParams(location.search).get("root");
 
 async function look() {
-  try {
-    render((await read("/api/dogfood/runs")).runs);
-    at("link").dataset.state = "live";
-    say(at("link"), "live");
-    show(at("notice"), false);
-  } catch (fault) {
-    delete at("link").dataset.state;
-    say(at("link"), "not connected");
-    say(at("notice"), fault instanceof Refused && fault.status === 401
-      ? "This tab has no valid token: open the dashboard first and give it there." : fault.message);
-    show(at("notice"), true);
-    if (fault instanceof Refused && fault.status === 401) return;
-  }
-  setTimeout(look, EVERY);
+  render((await read("/api/dogfood/runs")).runs);
+  return EVERY;
 }
 
 function render(runs) {
@@ -67,5 +56,4 @@ function factRow([name, value]) {
 
 const failures = (run) => Object.entries(run.failures).map(([name, code]) => `${name} ${code}`).join(", ") || "–";
 
-findToken();
-look();
+keepLooking(look);

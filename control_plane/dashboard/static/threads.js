@@ -1,7 +1,8 @@
 // Threads of the bridge and their wakes, with the token that the dashboard keeps in this tab.
 
-import { Refused, findToken, read } from "./api.js";
+import { read } from "./api.js";
 import { at, el, keyed, say, show } from "./dom.js";
+import { keepLooking } from "./looking.js";
 import { count } from "./words.js";
 
 const EVERY = 2_000;
@@ -9,21 +10,8 @@ const MARKS = { blocked: "▲ blocked", active: "active", resolved: "resolved", 
 
 async function look() {
   const chosen = at("status").value;
-  try {
-    const told = await read(`/api/bridge/threads${chosen ? `?status=${encodeURIComponent(chosen)}` : ""}`);
-    render(told);
-    at("link").dataset.state = "live";
-    say(at("link"), "live");
-    show(at("notice"), false);
-  } catch (fault) {
-    delete at("link").dataset.state;
-    say(at("link"), "not connected");
-    say(at("notice"), fault instanceof Refused && fault.status === 401
-      ? "This tab has no valid token: open the dashboard first and give it there." : fault.message);
-    show(at("notice"), true);
-    if (fault instanceof Refused && fault.status === 401) return;
-  }
-  setTimeout(look, EVERY);
+  render(await read(`/api/bridge/threads${chosen ? `?status=${encodeURIComponent(chosen)}` : ""}`));
+  return EVERY;
 }
 
 function render({ threads, jobs, dead }) {
@@ -69,6 +57,4 @@ function fillWake(row, one) {
 
 const when = (iso) => new Date(iso).toLocaleString([], { dateStyle: "short", timeStyle: "medium" });
 
-findToken();
-at("status").addEventListener("change", look);
-look();
+at("status").addEventListener("change", keepLooking(look));
