@@ -8,7 +8,7 @@ from playwright.async_api import expect
 
 from control_plane import Task
 from control_plane.runner import events as e
-from tests.dashboard.house import House, in_browser, serious_findings
+from tests.dashboard.house import House, serious_findings
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -41,7 +41,6 @@ def checked(run: str, verdict: e.Verdict, number: int, at: float) -> e.VerdictRe
 
 @pytest.mark.anyio
 @pytest.mark.requirement("RUN-14")
-@in_browser
 async def test_each_run_is_a_page_that_follows_it(house: House):
     begin(house, "r1", HOSTILE)
     advice = house.plane.advise(Task(type="run"))
@@ -81,7 +80,6 @@ async def test_each_run_is_a_page_that_follows_it(house: House):
 
 @pytest.mark.anyio
 @pytest.mark.requirement("RUN-14")
-@in_browser
 async def test_a_run_is_stopped_from_its_page(house: House):
     begin(house, "r1", "write a.py")
     page = await house.visit()
