@@ -36,11 +36,11 @@ class Driven:
         try:
             env = environment(Path(self._folder.name), self._relay, model)
             self._running = Running(find_binary(binary), root, env)
+            self.port: OpenCode = self._running.port
         except (OpenCodeAway, IncompatibleServer, OpenCodeRefused, OSError) as fault:
             self._relay.close()
             self._folder.cleanup()
             raise ClientFailed("OpenCode could not be started", why=str(fault)) from None
-        self.port: OpenCode = self._running.port
         self.version, self.pid = self.port.probe().version, self._running.pid
 
     def ask(

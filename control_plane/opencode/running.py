@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from .port import IncompatibleServer, OpenCode, OpenCodeAway, check_version
@@ -44,7 +45,7 @@ def version_of(binary: str, env: Mapping[str, str] | None = None) -> str:
 
 
 class Running:
-    """`opencode serve` in a folder, on a free port of loopback; `port` talks to it."""
+    """`opencode serve` in a folder, on a free port of loopback; it starts at once, and who asks for `port` waits."""
 
     def __init__(
         self, binary: str, folder: Path, env: Mapping[str, str], *, log: Path | None = None, more: Sequence[str] = ()
@@ -52,18 +53,26 @@ class Running:
         self._lines: list[bytes] = []
         self._ready, self._url = threading.Event(), ""
         self._log = log
-        self.process = subprocess.Popen(  # noqa: S603 - as above
-            [binary, "serve", "--hostname", "127.0.0.1", "--port", str(free_port()), *more],
-            cwd=folder, env=dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )  # fmt: skip
+        try:
+            self.process = subprocess.Popen(  # noqa: S603 - as above
+                [binary, "serve", "--hostname", "127.0.0.1", "--port", str(free_port()), *more],
+                cwd=folder, env=dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )  # fmt: skip
+        except OSError as fault:
+            raise OpenCodeAway(f"{binary} cannot be run", why=str(fault)) from None
         self._reader = threading.Thread(target=self._read, name="opencode-output", daemon=True)
         self._reader.start()
+        self._folder = folder
+
+    @cached_property
+    def port(self) -> OpenCode:
+        """Talks to it; what did not start is ended."""
         try:
             self._ready.wait(START_S)
             if not self._url:
                 raise OpenCodeAway("`opencode serve` did not start", why=self.tail() or "it said nothing")
-            self.port = OpenCode.connect(self._url, directory=str(folder))
+            return OpenCode.connect(self._url, directory=str(self._folder))
         except BaseException:
             self.stop()
             raise

@@ -51,15 +51,20 @@ class OpenCodeWorker:
         assert self._running is not None
         return self._running.port
 
-    def start(self, sink: Callable[[Signal], None], session: str = "") -> str:
-        """First the server, then its events, then the session: so nothing of it is missed."""
+    def launch(self) -> None:
+        """Its server begins to start, while the caller does something else."""
         self._running = Running(self._binary, self._folder, self._env, more=self._more)
-        self.pid, self.url = self._running.pid, self._port.url
+        self.pid = self._running.pid
         self._watchdog = subprocess.Popen(  # noqa: S603 - this interpreter and a number
             [sys.executable, "-S", "-c", _WATCHDOG, str(self.pid)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
-        self.version = self._port.probe().version
+
+    def start(self, sink: Callable[[Signal], None], session: str = "") -> str:
+        """First the server, then its events, then the session: so nothing of it is missed."""
+        if self._running is None:
+            self.launch()
+        self.url, self.version = self._port.url, self._port.probe().version
         self._sink = sink
         self._stream = self._port.events()
         if session:
@@ -89,6 +94,8 @@ class OpenCodeWorker:
 
     def close(self) -> None:
         """Once and for all: the events, the server with whatever it started, the watchdog."""
+        if self._closing.is_set():
+            return
         self._closing.set()
         if self._stream is not None:
             self._stream.close()

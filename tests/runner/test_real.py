@@ -3,11 +3,13 @@
 import json
 import queue
 import signal
+import statistics
 import sys
 import time
 
 import pytest
 
+from control_plane.opencode.running import Running
 from control_plane.opencode.worker import OpenCodeWorker
 from control_plane.runner.port import Idle, Resumed, Signal
 from control_plane.runner.trace import TextSaid, ToolEnded
@@ -149,9 +151,19 @@ def test_a_cut_stream_is_resumed_and_nothing_is_missed(bench: Bench) -> None:
 
 @pytest.mark.long
 def test_the_worker_is_started_within_four_seconds_of_the_command(bench: Bench) -> None:
-    took = []
-    for _ in range(3):
+    took, alone = [], []
+    for _ in range(5):
+        alone.append(alone_s(bench))
         began = time.time()
         assert bench.run(f"{bench.write()}\nSAY done") == 0
-        took.append(bench.told("worker-started")[-1]["at"] - began)
-    assert min(took) <= 4.0, took
+        took.append(round(bench.told("worker-started")[-1]["at"] - began, 2))
+    print(f"\nfrom the command to the worker's session: {took} s; OpenCode and a first session alone: {alone} s")
+    assert statistics.median(took) <= 4.0, (took, alone)
+
+
+def alone_s(bench: Bench) -> float:
+    """What OpenCode takes by itself, from its own command to a session in it."""
+    began = time.monotonic()
+    with Running(bench.world.binary, bench.project, bench.world.env) as running:
+        running.port.create_session("alone")
+        return round(time.monotonic() - began, 2)

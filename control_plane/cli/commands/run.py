@@ -1,6 +1,7 @@
 """`run` gives a task to a worker and watches it until it is done, stuck or out of budget."""
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -13,8 +14,10 @@ from ..command import argument, command
 from ..printing import Output, is_terminal, table
 
 if TYPE_CHECKING:
+    from ...opencode.worker import OpenCodeWorker
     from ...plane import ControlPlane
     from ...runner.asking import Asked
+    from ...runner.events import RunEnded
     from ...runner.notifying import Notifier
     from ...runner.reviewing import Reviewer
     from ...runner.service import RunBook
@@ -89,41 +92,51 @@ def run(arguments: argparse.Namespace, out: Output) -> int:
 
 
 def _run(arguments: argparse.Namespace, out: Output) -> int:
-    from ...clock import new_id
     from ...opencode.worker import OpenCodeWorker
+
+    asked = _asked(arguments)
+    worker = OpenCodeWorker(
+        Path(asked.directory), os.environ, binary=arguments.opencode, title=asked.task[:60],
+        more=arguments.opencode_args,
+    )  # fmt: skip
+    # OpenCode takes seconds to start: everything else is loaded and opened meanwhile.
+    with contextlib.closing(worker):
+        worker.launch()
+        from ..planes import deciding
+
+        with deciding(arguments, out) as plane:
+            ended = _controlled(arguments, out, plane, asked, worker)
+    return ended.exit_code
+
+
+def _controlled(
+    arguments: argparse.Namespace, out: Output, plane: "ControlPlane", asked: "Asked", worker: "OpenCodeWorker"
+) -> "RunEnded":
+    from ...clock import new_id
     from ...runner.loop import Control
     from ...watching import Watch, heeding
-    from ..planes import deciding
     from ..run_view import view_for
 
-    asked, reviewer = _asked(arguments), _reviewer(arguments)
-    folder = Path(asked.directory)
-    worker = OpenCodeWorker(
-        folder, os.environ, binary=arguments.opencode, title=asked.task[:60], more=arguments.opencode_args
-    )
+    book = plane.runs
+    book.end_lost()
+    resumed, notifier = _resumed(book, arguments.resume), _notifier(arguments)
     urls = [*arguments.notify, *filter(None, os.environ.get("OPENCODE_NOTIFY", "").split(","))]
+    for url in urls:
+        notifier.check(url)
+    name = new_id(plane.ledger.clock.now())
     headless = bool(_given(arguments, "headless", _truth, False)) or out.as_json
-    with deciding(arguments, out) as plane:
-        book = plane.runs
-        book.end_lost()
-        resumed = _resumed(book, arguments.resume)
-        notifier = _notifier(arguments)
-        for url in urls:
-            notifier.check(url)
-        name = new_id(plane.ledger.clock.now())
-        view = view_for(name, asked, worker, headless=headless, terminal=is_terminal(sys.stdout), write=out.text)
-        control = Control(book, name, asked, worker, reviewer=reviewer, tell=view.tell, resumes=resumed)
-        watch = Watch(plane.ledger.clock, heeding(book, name, control.stop), coordinated=False)
-        with view.shown(control.stop), _signals(control.stop), watch.running():
-            ended = control.run()
-        if urls:
-            facts = {"outcome": ended.outcome, "reason": ended.reason, "verdict": ended.verdict,
-                     "task": asked.task[:500], "exit_code": ended.exit_code, "iterations": ended.iterations,
-                     "cost_usd": ended.cost_usd}  # fmt: skip
-            book.owe(name, urls, facts)
-        _deliver(book, notifier, view.tell)
-        plane.flush()
-    return ended.exit_code
+    view = view_for(name, asked, worker, headless=headless, terminal=is_terminal(sys.stdout), write=out.text)
+    control = Control(book, name, asked, worker, reviewer=_reviewer(arguments), tell=view.tell, resumes=resumed)
+    watch = Watch(plane.ledger.clock, heeding(book, name, control.stop), coordinated=False)
+    with view.shown(control.stop), _signals(control.stop), watch.running():
+        ended = control.run()
+    if urls:
+        facts = {"outcome": ended.outcome, "reason": ended.reason, "verdict": ended.verdict, "task": asked.task[:500],
+                 "exit_code": ended.exit_code, "iterations": ended.iterations, "cost_usd": ended.cost_usd}  # fmt: skip
+        book.owe(name, urls, facts)
+    _deliver(book, notifier, view.tell)
+    plane.flush()
+    return ended
 
 
 def _deliver(book: "RunBook", notifier: "Notifier", tell: Callable[[str, dict[str, Any]], None]) -> None:
