@@ -10,11 +10,12 @@ INSTALL := $(BIN)/pip install --no-compile --quiet --disable-pip-version-check -
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-header --no-annotate --no-config $(LOCK)
 TIME_LIMIT := 660
+SECONDS := 600
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help advise test lint governance check cover long bench proofs prove pages lock clean
+.PHONY: help advise test lint governance check cover long bench soak proofs prove pages lock clean
 
 help: ## Say what there is to make.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,7 +46,7 @@ cover: $(VENV)/ready-for-tests ## The tests again, with the branches that they r
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-prove: cover long bench proofs ## The long forms: full counts, benchmarks one after another, every proof.
+prove: cover long bench proofs soak ## The long forms: full counts, benchmarks one after another, every proof, the soak.
 
 long: $(VENV)/ready-for-tests ## The tests with their full counts of kills, faults and load.
 	$(BIN)/python -m pytest --long --timeout 3600 --durations 20 </dev/null
@@ -54,6 +55,9 @@ bench: $(VENV)/ready-for-benchmarks ## The benchmarks, one after another, and th
 	@failed=0; for file in $(sort $(wildcard benchmarks/test_*.py)); do \
 		echo "== $$file"; $(BIN)/python -m pytest --timeout 1800 $$file </dev/null || failed=1; done; \
 		$(BIN)/python benchmarks/vs_litellm.py </dev/null || failed=1; exit $$failed
+
+soak: $(VENV)/ready-for-tests ## Ten minutes of everything at once while things break; `make soak SECONDS=3600`.
+	$(BIN)/python -m control_plane soak --seconds $(SECONDS) </dev/null
 
 proofs: $(VENV)/ready-for-tests ## Every proof under scripts/, each against the real system.
 	@failed=0; for file in $(sort $(wildcard scripts/*/m0_*.py scripts/*/fg*.py scripts/*/bridge_*.py)); do \

@@ -12,26 +12,32 @@ _ROOT = Path(__file__).parents[2]
 
 
 class Process:
-    """Plays `play` of `script`; `before` may name a program that runs it, such as a tracer."""
+    """Plays `play` of `script`, a file or the name of a module; `before` may name a program that runs it.
+
+    One that stands `apart` does not get the Ctrl-C that is meant for whoever started it.
+    """
 
     def __init__(
         self,
-        script: Path,
+        script: Path | str,
         play: str,
         told: Mapping[str, object],
         *,
         environment: Mapping[str, str] | None = None,
         before: Sequence[str] = (),
         python: str = sys.executable,
+        apart: bool = False,
     ) -> None:
         # Tracing would be measured as ours, and a killed process leaves half a report.
         untraced = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+        named = ["-m", script] if isinstance(script, str) else [str(script)]
         self.process = subprocess.Popen(  # noqa: S603 - the proof's own script
-            [*before, python, str(script), "--play", play, json.dumps(told)],
+            [*before, python, *named, "--play", play, json.dumps(told)],
             env={**untraced, "PYTHONPATH": str(_ROOT), **(environment or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=apart,
         )
 
     def lines(self) -> Iterator[dict[str, Any]]:

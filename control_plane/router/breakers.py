@@ -12,6 +12,7 @@ from ..errors import BadInput
 from .choice import mix_bits
 
 RETRY_CAP_S = 86_400.0  # a longer Retry-After is a mistake
+SKEW_S = 60.0  # the clocks of two hosts may differ by so much
 FAULTS = frozenset({"timeout", "rate_limit", "connection", "server"})  # the arm's; "caller" and "cancelled" are not
 
 
@@ -66,6 +67,7 @@ class Breaker(msgspec.Struct):
     state: str = "closed"
     reason: str = ""
     until: float = 0.0
+    until_since: float = 0.0  # when that was set
     closed_at: float = 0.0
     streak: int = 0  # openings in a row: the exponent of the back-off
     openings: int = 0  # ever: what the jitter is made of
@@ -77,6 +79,7 @@ class Breaker(msgspec.Struct):
     calls_before: int = 0
     faults_before: int = 0
     probe_until: float = 0.0
+    probe_since: float = 0.0
     probe: str | None = None
     failing: dict[str, float] = {}
 
@@ -109,7 +112,7 @@ def observe_result(
     if breaker.state == "closed":
         why = _why_open(breaker, now, policy, error, wait, arm)
         return None if why is None else _open(breaker, now, policy, why, wait)
-    if breaker.state == "half-open" or not _ahead(breaker.until, now):
+    if breaker.state == "half-open" or not _held(breaker, now):
         return _open(breaker, now, policy, f"the probe failed: {error}", wait)
     # A straggler: it may ask for more patience, never for less, and it does not escalate.
     if arm is None and now + wait > breaker.until:
@@ -118,7 +121,7 @@ def observe_result(
 
 
 def may_probe(breaker: Breaker, now: float) -> bool:
-    return breaker.state != "closed" and not _ahead(breaker.until, now) and not _ahead(breaker.probe_until, now)
+    return breaker.state != "closed" and not _held(breaker, now) and not _probed(breaker, now)
 
 
 def probe_started(
@@ -127,14 +130,14 @@ def probe_started(
     """A decision took the one probe; until it ends or is lost there is no other."""
     if not may_probe(breaker, now):
         return None
-    breaker.probe, breaker.probe_until = decision, now + policy.probe_s
+    breaker.probe, breaker.probe_until, breaker.probe_since = decision, now + policy.probe_s, now
     return _change(breaker, now, "half-open", "one probe is under way", breaker.until)
 
 
 def status(breaker: Breaker, now: float) -> Status:
     """An open breaker whose time is up is half-open: it waits for a probe."""
-    state = "half-open" if breaker.state == "open" and not _ahead(breaker.until, now) else breaker.state
-    probing = breaker.state == "half-open" and _ahead(breaker.probe_until, now)
+    state = "half-open" if breaker.state == "open" and not _held(breaker, now) else breaker.state
+    probing = breaker.state == "half-open" and _probed(breaker, now)
     return Status(breaker.name, state, breaker.reason, breaker.until, breaker.openings, probing)
 
 
@@ -156,7 +159,7 @@ def _answered(breaker: Breaker, now: float, policy: BreakerPolicy, arm: str | No
     if breaker.failing and arm is not None:
         breaker.failing.pop(arm, None)
     # An answer before the time is up is a straggler from before the fault.
-    if breaker.state == "closed" or (breaker.state == "open" and _ahead(breaker.until, now)):
+    if breaker.state == "closed" or (breaker.state == "open" and _held(breaker, now)):
         return None
     breaker.closed_at = now
     breaker.calls = breaker.faults = breaker.calls_before = breaker.faults_before = 0
@@ -210,12 +213,21 @@ def _open(breaker: Breaker, now: float, policy: BreakerPolicy, why: str, wait: f
     return _change(breaker, now, "open", why, now + max(wait, backoff * (1.0 - policy.jitter * chance)))
 
 
-def _ahead(until: float, now: float) -> bool:
-    """Whether a time is still to come; one that no wait can reach is from before the clock was set back."""
-    return 0.0 < until - now <= 2.0 * RETRY_CAP_S
+def _held(breaker: Breaker, now: float) -> bool:
+    return _ahead(breaker.until, breaker.until_since, now)
+
+
+def _probed(breaker: Breaker, now: float) -> bool:
+    return _ahead(breaker.probe_until, breaker.probe_since, now)
+
+
+def _ahead(until: float, since: float, now: float) -> bool:
+    """Whether a time is still to come; one that was set later than now is from before the clock was set back."""
+    return since - SKEW_S <= now < until
 
 
 def _change(breaker: Breaker, now: float, to: str, why: str, until: float) -> Transition:
     frm, breaker.state, breaker.reason = breaker.state, to, why
-    breaker.until = max(breaker.until, until) if _ahead(breaker.until, now) else until
+    if until != breaker.until and not (_held(breaker, now) and until < breaker.until):
+        breaker.until, breaker.until_since = until, now
     return Transition(breaker.name, frm, to, why, breaker.until)

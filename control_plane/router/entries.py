@@ -49,12 +49,17 @@ class Origin(NamedTuple):
     ahead: int = 0
 
 
+# Threads read the clock one before the other.
+SLACK_S = 1.0
+
+
 class Entry:
     """One compiled choice; only its arms' advices are filled in later, when they are first drawn."""
 
     __slots__ = (
-        "bypassed", "choice", "compiled_at", "due", "edges", "epoch", "expires", "filtered", "origin", "pause",
-        "position", "prepared", "probe", "risk", "seen", "situation", "strategy", "suggestions", "taught", "warnings",
+        "begins", "bypassed", "choice", "compiled_at", "due", "edges", "epoch", "expires", "filtered", "origin",
+        "pause", "position", "prepared", "probe", "risk", "seen", "situation", "strategy", "suggestions", "taught",
+        "warnings",
     )  # fmt: skip
 
     def __init__(
@@ -66,7 +71,8 @@ class Entry:
         self.edges, self.position, self.origin = choice.edges, origin.position, origin
         self.compiled_at, self.epoch = situation.now, state.epoch
         self.seen, self.due = seen, seen + serves(seen)
-        self.expires = situation.expires
+        # A clock that was set back finds advice from a time that has not come: it is as old as can be.
+        self.begins, self.expires = situation.now - SLACK_S, situation.expires
         self.prepared: list[Prepared | None] = [None] * len(choice.arms)
         self.bypassed = bypassed
         # One decision finds out whether a cooled arm is well again; it is not drawn but sent.

@@ -120,7 +120,7 @@ class Router:
         if (
             entry is None
             or entry.epoch != news.epoch
-            or now >= entry.expires
+            or not entry.begins <= now < entry.expires
             or seen >= entry.due
             or (seen > entry.seen and now >= self._leisure)
         ):

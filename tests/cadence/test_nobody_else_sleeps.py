@@ -21,6 +21,7 @@ ALLOWED = {
     "runner/checking.py": (1, "the child's end wakes it, and its time-out"),
     "runner/notifying.py": (1, "an endpoint that failed is asked again after a growing pause"),
     "runner/reviewing.py": (1, "a reviewer that failed is asked again after a growing pause"),
+    "soak/conducting.py": (1, "the next fault's moment is all that it waits for; it looks up to tell how far it is"),
     "api/stream.py": (1, "a watcher is woken by the next commit; only its beat that keeps the line open is timed"),
 }
 

