@@ -145,6 +145,14 @@ def test_ci_runs_make_test_without_asking_anybody() -> None:
     assert script.read_text(encoding="utf-8").splitlines()[-1] == "exec make test </dev/null"
 
 
+@pytest.mark.requirement("SHIP-38")
+def test_ci_soaks_for_ten_minutes_at_night() -> None:
+    script = PROJECT / ".ci" / "nightly"
+    assert os.access(script, os.X_OK)
+    assert script.read_text(encoding="utf-8").splitlines()[-1] == "exec make soak </dev/null"
+    assert "control_plane soak --seconds 600" in recipe("soak")
+
+
 @pytest.mark.requirement("LEDGER-06")
 def test_make_prove_runs_long_tests_benchmarks_and_proofs() -> None:
     steps = recipe("prove")

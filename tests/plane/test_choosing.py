@@ -7,6 +7,7 @@ import pytest
 from control_plane import Arm, ControlPlane, Policy, Task
 from control_plane.errors import SettingsError
 from control_plane.flags import read_flags
+from control_plane.proving import flags
 from control_plane.router.projection import ROUTER
 from tests.plane.conftest import ARMS
 
@@ -277,3 +278,14 @@ def test_a_brake_in_the_environment_is_a_surrounding(open_plane):
     plane = open_plane(flags=flags)
     (declared,) = [f.event for f in plane.ledger.read() if f.event.TOPIC == "router.catalogue-declared"]
     assert declared.environment["tail_slo"] == "False"
+
+
+def test_a_clock_that_is_set_back_makes_advice_from_the_time_ahead_stale(open_plane, clock) -> None:
+    plane = open_plane(flags=flags(OPENCODE_LEARNING_INVALIDATION="false"))
+    plane.advise(FIX)
+    clock.time += 3600.0
+    assert not plane.advise(FIX).cached
+    assert plane.advise(FIX).cached
+    clock.time -= 3600.0
+    assert not plane.advise(FIX).cached
+    assert plane.advise(FIX).cached
