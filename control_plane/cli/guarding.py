@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import getpass
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,8 @@ def guarding(arguments: argparse.Namespace) -> "Iterator[Guard]":
 
 def actor_of(arguments: argparse.Namespace) -> str:
     """A name for the signed event; a system without one is no reason to fail."""
+    import getpass
+
     try:
         return getattr(arguments, "actor", None) or getpass.getuser()
     except (OSError, KeyError):

@@ -119,12 +119,13 @@ class Control:
         self._session = self._worker.start(self._signals.put, session)
         if self._ending.is_set():
             raise Finished("aborted", self._why_stopped())
-        self._choose()
         started = e.WorkerStarted(
             run=self.name, session=self._session, version=self._worker.version, pid=self._worker.pid,
             seconds=round(self._clock.monotonic() - began, 3), at=self._now(),
         )  # fmt: skip
         self._note("worker-started", started)
+        # Its first look at the models takes OpenCode as long as its start did.
+        self._choose()
         if asked.baseline:
             self._before = tuple(name for one in self._run_checks() for name in counted(one.said).failures)
         self._detector.see(Told(asked.task) if self._resumes is None else Told(own=True))

@@ -1,11 +1,14 @@
 """`ledger archive` moves the beginning of the log out of the database."""
 
 import argparse
-import datetime
+from typing import TYPE_CHECKING
 
 from ...errors import BadInput
 from ..command import argument, command
 from ..printing import Output, pairs
+
+if TYPE_CHECKING:
+    import datetime
 
 
 @command(
@@ -37,8 +40,10 @@ def archive(arguments: argparse.Namespace, out: Output) -> int:
     return 0
 
 
-def boundary(text: str) -> int | datetime.datetime:
+def boundary(text: str) -> "int | datetime.datetime":
     """A position when it is a number, else a day or a time; without a zone it is UTC."""
+    import datetime
+
     if text.isascii() and text.isdigit() and len(text) < 20:
         return int(text)
     try:

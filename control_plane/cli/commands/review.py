@@ -1,7 +1,6 @@
 """`review` shows what waits for a person, takes the person's decision, and reports how the rules did that ask."""
 
 import argparse
-from datetime import UTC, datetime
 from typing import Any
 
 from ..command import argument, command
@@ -169,4 +168,6 @@ def _lines(facts: dict[str, Any]) -> list[str]:
 
 
 def _when(at: float) -> str:
+    from datetime import UTC, datetime
+
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")

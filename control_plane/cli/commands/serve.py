@@ -1,7 +1,6 @@
 """`serve` opens the plane over HTTP, on loopback."""
 
 import argparse
-import ipaddress
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -59,6 +58,8 @@ def serve(arguments: argparse.Namespace, out: Output) -> int:
 
 
 def _check_host(host: str, *, exposed: bool) -> None:
+    import ipaddress
+
     try:
         loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
