@@ -29,7 +29,8 @@ ControlPlaneError
 ├── ProofError                   proof.*
 ├── EvidenceInvalid              evidence.invalid   a proof's record that nobody should believe
 ├── SettingsError                settings.invalid
-└── MissingExtra                 extra.missing      an optional package is not installed
+├── MissingExtra                 extra.missing      an optional package is not installed
+└── PlatformUnsupported          platform.unsupported   the operating system lacks what it needs
 """
 
 
@@ -160,3 +161,7 @@ class SettingsError(ControlPlaneError):
 
 class MissingExtra(ControlPlaneError):
     code = "extra.missing"
+
+
+class PlatformUnsupported(ControlPlaneError):
+    code = "platform.unsupported"

@@ -41,7 +41,7 @@ def replace(path: Path, content: bytes, *, mode: int = 0o666, durable: bool = Fa
 
 def sync_folder(folder: Path) -> None:
     """So that the names in it survive a power cut."""
-    if os.name != "posix":
+    if not hasattr(os, "O_DIRECTORY"):
         return
     handle = os.open(folder, os.O_RDONLY)
     try:

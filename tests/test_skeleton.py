@@ -280,7 +280,7 @@ except ControlPlaneError as refused:
     assert told.stderr == ""
     code, text = told.stdout.strip().split("|")
     assert code.startswith("home.")
-    assert "use Linux or macOS" in text
+    assert "use Linux, macOS or Windows" in text
 
 
 def test_no_file_of_the_package_grows_beyond_one_idea() -> None:

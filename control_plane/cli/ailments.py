@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from ..errors import ControlPlaneError
+from .. import posix
+from ..errors import ControlPlaneError, PlatformUnsupported
 from ..ledger.home import Home
 from .homes import named_home, reading, waiting_journals
 
@@ -52,8 +53,10 @@ def _said(look: Look, home: Home, arguments: argparse.Namespace) -> Iterator[Fin
 
 def _python() -> Finding:
     seen = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro} on {sys.platform}"
-    if sys.platform == "win32":
-        return Finding("python", "wrong", f"{seen}: homes need file locks", "use Linux or macOS, or WSL")
+    try:
+        posix.needed_for("what runs other programs")
+    except PlatformUnsupported as fault:
+        return Finding("python", "note", f"{seen}: {fault.what} [{fault.code}]", fault.cure)
     return Finding("python", "ok", seen)
 
 

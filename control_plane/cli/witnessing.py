@@ -63,7 +63,7 @@ def _journal(folder: Path, opened: Opened) -> JournalState:
 def _is_held(path: Path) -> bool:
     """Whether the writer still lives: its lock dies with it."""
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        handle = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         return False
     try:

@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from .. import posix
+
 ORDER = ("allow", "ask", "defer", "deny")
 _BLOCKING = {"PreToolUse", "UserPromptSubmit", "Stop", "SubagentStop", "PostToolUse"}
 LARGEST_OUTPUT = 1 << 20
@@ -65,6 +67,7 @@ def merged(outcomes: Sequence[Outcome]) -> Outcome:
 
 def run_hook(command: Sequence[str], payload: bytes, *, timeout: float, environment: Mapping[str, str]) -> Ended:
     """Run a hook as a client would; when its time is over, its whole group goes."""
+    posix.needed_for("running a hook as a client would")
     try:
         process = subprocess.Popen(  # noqa: S603 - the command is the person's own hook
             list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -21,7 +21,7 @@ def address(home: str) -> Iterator[str]:
     if len(os.fsencode(path)) < 100 or not os.path.isdir("/proc/self/fd"):
         yield path
         return
-    folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{folder}/{NAME}"
     finally:
@@ -30,6 +30,8 @@ def address(home: str) -> Iterator[str]:
 
 def ask(home: str, question: dict[str, Any], patience: float) -> dict[str, Any] | None:
     """The resident's answer; None when there is none that can be used, and then the caller decides alone."""
+    if not hasattr(socket, "AF_UNIX"):
+        return None
     try:
         with address(home) as path, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
             line.settimeout(CONNECT_S)

@@ -7,7 +7,8 @@ import socket
 import threading
 from typing import Any
 
-from ..errors import BadInput
+from .. import posix
+from ..errors import BadInput, PlatformUnsupported
 from .claude import reply
 from .hooking import read_payload
 from .port import VERSION, address, read_line
@@ -25,6 +26,7 @@ class Resident:
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
+        posix.needed_for("a resident guard")
         self._home = guard.home
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         with address(self._home) as path:
@@ -88,7 +90,7 @@ class Resident:
         """Listens unless another process does so already, which is as good; where nobody can, hooks decide alone."""
         try:
             return cls(guard)
-        except (AlreadyResident, OSError):
+        except (AlreadyResident, PlatformUnsupported, OSError):
             return contextlib.nullcontext()
 
     @staticmethod

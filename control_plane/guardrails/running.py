@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import IO, NamedTuple
 
+from .. import posix
 from ..clock import Clock
 from .planning import Check
 
@@ -56,6 +57,7 @@ class _Listener:
 
 def run_check(project: str, check: Check, timeout: float, environment: Mapping[str, str], clock: Clock) -> Result:
     """Its whole process group goes when the time is over, and also what it left behind when it ended."""
+    posix.needed_for("a stop check")
     began = clock.monotonic()
     place = os.path.join(project, check.root)
     try:

@@ -102,7 +102,7 @@ class Home:
         """Hold the home for work that only one process at a time may do."""
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            handle = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except (FileExistsError, NotADirectoryError, IsADirectoryError, ValueError):
             raise HomeUnusable(f"{self.root} is not a folder", cure="name a folder with --home") from None
         except OSError as fault:

@@ -157,9 +157,10 @@ class Journal:
                     segment.close()
                 else:
                     segment.delete()
-            if not waiting:
-                remove_folder(self._folder)
-            os.close(self._handle)
+            if waiting:
+                os.close(self._handle)
+            else:
+                remove_folder(self._folder, self._handle)
 
     def abandon(self) -> None:
         """In a forked child: the memory map is still the parent's, the right to write into it is not ours."""
@@ -182,8 +183,7 @@ class Journal:
         except BaseException:
             for segment in made:
                 segment.delete()
-            remove_folder(self._folder)
-            os.close(self._handle)
+            remove_folder(self._folder, self._handle)
             raise
         return made
 

@@ -68,13 +68,18 @@ def recover_journals(
     """
     recovered = []
     for folder in sorted(journals.iterdir()) if journals.is_dir() else ():
-        with _claimed(folder) as claimed:
-            if claimed:
-                found = _recover(folder, backend)
-                if found.frames or found.damaged:
-                    report(found)
-                _put_away(folder, damaged if found.damaged else None)
-                recovered.append(found)
+        handle = _claimed(folder)
+        if handle is None:
+            continue
+        with contextlib.ExitStack() as held:
+            held.callback(os.close, handle)
+            found = _recover(folder, backend)
+            if found.frames or found.damaged:
+                report(found)
+            if _emptied(folder, damaged if found.damaged else None):
+                held.pop_all()
+                remove_folder(folder, handle)
+            recovered.append(found)
     return recovered
 
 
@@ -116,39 +121,34 @@ def _used_bytes(path: Path) -> bytes:
         return header + file.read() if header.strip(b"\0") else header
 
 
-def _put_away(folder: Path, damaged: Path | None) -> None:
-    """Delete it, or keep it for people to look at; never the lock before the rest."""
+def _emptied(folder: Path, damaged: Path | None) -> bool:
+    """Keep it for people to look at, or delete all but the lock; whether the folder is still there."""
     if damaged is not None:
         damaged.mkdir(parents=True, exist_ok=True, mode=0o700)
         with contextlib.suppress(OSError):
             folder.rename(damaged / folder.name)
-            return
+            return False
         # Something of that name lies there already: an earlier attempt died half way.
         shutil.copytree(folder, damaged / folder.name, dirs_exist_ok=True)
     for path in folder.iterdir():
         if path.name != LOCK:
             path.unlink()
-    remove_folder(folder)
+    return True
 
 
-@contextlib.contextmanager
-def _claimed(folder: Path) -> Iterator[bool]:
-    """True while this process holds the journal of a writer that is gone."""
+def _claimed(folder: Path) -> int | None:
+    """The handle that holds the journal of a writer that is gone; None when it lives, or another was first."""
     if not folder.is_dir():
-        yield False
-        return
+        return None
     with settling(folder.parent):
         # Nobody is making a journal just now: a folder without a lock is one that somebody died over.
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         try:
-            handle = os.open(folder / LOCK, flags, 0o600)
+            handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         except FileNotFoundError:
-            yield False
-            return
+            return None
         except OSError as fault:
             raise HomeReadOnly(f"the journal {folder} cannot be read", why=os.strerror(fault.errno or 0)) from None
-        claimed = lock(handle, wait=False)
-    try:
-        yield claimed and folder.is_dir()
-    finally:
-        os.close(handle)
+        if lock(handle, wait=False) and folder.is_dir():
+            return handle
+    os.close(handle)
+    return None

@@ -7,10 +7,8 @@
 The salt is new for each use of the file and seeds every CRC, so what an earlier use left behind is never read.
 """
 
-import errno
 import mmap
 import os
-import sys
 from pathlib import Path
 from struct import Struct
 from zlib import crc32
@@ -61,28 +59,29 @@ def frame_checksum(salt: int, sequence: int, body: bytes) -> int:
 def _allocate(path: Path, size: int) -> mmap.mmap:
     """Reserve real blocks: writing into a sparse map on a full disk would kill the host with SIGBUS."""
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as fault:
         raise HomeReadOnly(f"the journal {path} cannot be written", why=os.strerror(fault.errno or 0)) from None
     try:
-        _reserve(handle, size)
-        return mmap.mmap(handle, size)
+        # Closed first: Windows deletes no file that is open.
+        try:
+            _reserve(handle, size)
+            return mmap.mmap(handle, size)
+        finally:
+            os.close(handle)
     except OSError as fault:
         path.unlink(missing_ok=True)
         why = os.strerror(fault.errno or 0)
         raise LedgerUnavailable(f"no room for a journal of {size >> 20} MB", why=why, cure="free some disk") from None
-    finally:
-        os.close(handle)
 
 
 def _reserve(handle: int, size: int) -> None:
-    if sys.platform == "darwin":
-        import fcntl  # noqa: PLC0415 - Windows lacks it
-
-        # F_PREALLOCATE wants a struct fstore: allocate all, from the physical end of the file.
-        fcntl.fcntl(handle, 42, Struct("=IiqqQ").pack(4, 3, 0, size, 0))
-        os.ftruncate(handle, size)
-    elif hasattr(os, "posix_fallocate"):
+    if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(handle, 0, size)
-    else:
-        raise OSError(errno.ENOSYS, "this platform cannot reserve disk blocks")
+        return
+    # macOS and Windows: what was written has its place.
+    zeros = bytes(1 << 20)
+    for at in range(0, size, len(zeros)):
+        left = memoryview(zeros)[: size - at]
+        while left:
+            left = left[os.write(handle, left) :]

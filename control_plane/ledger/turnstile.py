@@ -19,7 +19,7 @@ def turn(database: str) -> Iterator[None]:
     handle = None
     if database:
         with contextlib.suppress(OSError):
-            handle = os.open(f"{database}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            handle = os.open(f"{database}-turn", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if handle is not None:
             with contextlib.suppress(OSError, HomeUnusable):

@@ -51,7 +51,8 @@ async def _serve(server: "Server[Any]", wire: int) -> None:
 
 
 async def _end_on_signal(scope: anyio.CancelScope) -> None:
-    with anyio.open_signal_receiver(*_ENDS) as signals:
+    # Windows has no such receiver: there the client closes stdin.
+    with contextlib.suppress(NotImplementedError), anyio.open_signal_receiver(*_ENDS) as signals:
         async for _ in signals:
             scope.cancel()
             return

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from .. import posix
 from .port import IncompatibleServer, OpenCode, OpenCodeAway, check_version
 
 START_S = 120.0
@@ -50,6 +51,7 @@ class Running:
     def __init__(
         self, binary: str, folder: Path, env: Mapping[str, str], *, log: Path | None = None, more: Sequence[str] = ()
     ) -> None:
+        posix.needed_for("a server of OpenCode under our care")
         self._lines: list[bytes] = []
         self._ready, self._url = threading.Event(), ""
         self._log = log

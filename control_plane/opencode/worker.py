@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .. import posix
 from ..errors import ControlPlaneError
 from ..runner.port import Alive, Died, Erred, Idle, Resumed, Retrying, Signal, Spent
 from ..runner.trace import Chunk, TextSaid, ToolEnded
@@ -34,6 +35,7 @@ class OpenCodeWorker:
         agent: str | None = None,
         more: Sequence[str] = (),
     ) -> None:
+        posix.needed_for("a worker")
         self._folder, self._env, self._agent, self._title = folder, dict(env), agent, title
         self._binary, self._more = find_binary(binary), tuple(more)
         self._running: Running | None = None

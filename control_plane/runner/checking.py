@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from .. import posix
 from .tree import Tree
 from .verdicts import Checked
 
@@ -28,6 +29,7 @@ def run_check(
     stop: threading.Event | None = None,
 ) -> Checked:  # fmt: skip
     """One command without a shell, in a group of its own that ends with it, or when the run is stopped."""
+    posix.needed_for("a check of a workspace")
     before = tree.hash()
     with tempfile.TemporaryFile() as said:
         try:
