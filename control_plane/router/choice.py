@@ -51,7 +51,7 @@ def mix_bits(seed: int, counter: int = 0) -> int:
 
 def serves(seen: int) -> int:
     """How many more results a table may serve that was compiled after `seen` results of its task type."""
-    return min(MOST_NEWS, 1 + (seen * seen >> 15))
+    return min(MOST_NEWS, 1 + (seen * seen >> 12))
 
 
 def compile_table(

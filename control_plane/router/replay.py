@@ -97,7 +97,7 @@ class Span:
 
     def __init__(self, position: int, stream: str) -> None:
         self.position, self.stream, self.upto = position, stream, position
-        self.results: list[ResultRecorded] = []
+        self.results: dict[str, list[ResultRecorded]] = {}
 
 
 _read_head = msgspec.json.Decoder(Head).decode
@@ -240,9 +240,10 @@ class Replay:
                 fresh.append(stored)
         if self._recent:
             span.upto = max(span.upto, self._recent[-1][0])
-        span.results += [self._result(stored) for stored in reversed(fresh)]
-        kind = point.request.task_type
-        return [event for event in span.results if event.task_type == kind][: point.ahead]
+        for stored in reversed(fresh):
+            event = self._result(stored)
+            span.results.setdefault(event.task_type, []).append(event)
+        return span.results.get(point.request.task_type, [])[: point.ahead]
 
     def _result(self, stored: bytes) -> ResultRecorded:
         event = self._decode(RESULT, stored)
