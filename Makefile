@@ -63,11 +63,8 @@ proofs: $(VENV)/ready-for-tests ## Every proof under scripts/, each against the 
 	@failed=0; for file in $(sort $(wildcard scripts/*/m0_*.py scripts/*/fg*.py scripts/*/bridge_*.py)); do \
 		echo "== $$file"; $(BIN)/python $$file </dev/null || failed=1; done; exit $$failed
 
-pages: $(VENV)/ready ## Write the pages that are generated from the code.
-	$(BIN)/python -m control_plane.flags example > flags.env.example
-	$(BIN)/python -m control_plane.flags table > docs/flags.md
-	$(BIN)/python -m control_plane.pages > docs/events.md
-	$(BIN)/python -m control_plane alerts > docs/alerts.yaml
+pages: $(VENV)/ready-for-tests ## Write the pages that are generated from the code.
+	$(BIN)/python -m control_plane.pages
 
 lock: $(VENV)/ready-to-lock ## Pin what pyproject.toml asks for; `make lock LOCK=--upgrade` takes the newest.
 	$(COMPILE) requirements/lock.in --output-file requirements/lock.txt

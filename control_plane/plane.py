@@ -162,7 +162,7 @@ class ControlPlane:
         retry_after_s: float | None = None,
         model_served: str | None = None,
     ) -> None:
-        """What came of a decision; see CONTRACT: repeats change nothing, corrections replace."""
+        """What came of a decision, or of an arm without one: repeats change nothing, corrections replace."""
         numbers = (latency_ms, ttft_ms, cost_usd, tokens_in, tokens_out, retry_after_s)
         self._router.results.record(decision_id, arm, task, step, success, error, verified, model_served, numbers)
 
@@ -171,9 +171,11 @@ class ControlPlane:
         self.ledger.flush(timeout)
 
     async def aflush(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the ledger keeps the time
+        """`flush` for callers that must not block."""
         await anyio.to_thread.run_sync(self.ledger.flush, timeout)
 
     def close(self) -> None:
+        """Commit what was recorded and let go of the home; what cannot be committed stays in the journal."""
         if self._closed:
             return
         self._closed = True
@@ -203,7 +205,7 @@ class ControlPlane:
         )
 
     def learn(self, record: bytes | str) -> Ingested:
-        """One signed record, let in or refused with its reason; see CONTRACT."""
+        """One signed record, let in or refused with its reason."""
         return self.learning.learn(record)
 
     def explain(self, decision_id: str) -> Explanation:
@@ -384,10 +386,12 @@ class ControlPlane:
 
     @property
     def version(self) -> str:
+        """The version of the program."""
         return __version__
 
     @property
     def token_file(self) -> Path:
+        """Where the home's own access token lies."""
         return self._opened.home.root / "token"
 
     def verifier_key(self) -> str:
@@ -401,6 +405,7 @@ class ControlPlane:
         return leaf_bytes(*row[1:])
 
     def stats(self) -> Stats:
+        """The router in figures: traffic, breakers, tails."""
         return stats_of(self.folder.state(ROUTER), self._router.care, self.ledger.clock.now())
 
     def __enter__(self) -> "ControlPlane":

@@ -16,6 +16,8 @@ from .router.terms import Policy
 
 
 class PolicyDiffers(BadInput):
+    """A policy of that name was proposed with another content."""
+
     code = "policy.differs"
 
 

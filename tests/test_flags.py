@@ -11,7 +11,7 @@ from control_plane.errors import SettingsError
 from control_plane.flags import Flags, check_flip, explain, read_flags
 from control_plane.flags.milestones import BRAKES as MILESTONE_BRAKES
 from control_plane.flags.milestones import MILESTONES, Milestone, rolled_back
-from control_plane.flags.pages import example, table
+from control_plane.flags.pages import example
 from control_plane.flags.reading import FIELDS
 
 PROJECT = Path(__file__).parent.parent
@@ -154,25 +154,11 @@ def test_a_password_is_never_shown() -> None:
     assert shown.value == "postgresql://me:***@host/db"
 
 
-@pytest.mark.requirement("LEDGER-09", "SHIP-24")
-@pytest.mark.parametrize(("page", "generate"), [("flags.env.example", example), ("docs/flags.md", table)])
-def test_the_generated_pages_are_up_to_date(page: str, generate: object) -> None:
-    assert callable(generate)
-    assert (PROJECT / page).read_text(encoding="utf-8") == generate(), "run `make pages`"
-
-
 def test_every_line_of_the_example_can_be_uncommented() -> None:
     lines = [line[1:] for line in example().splitlines() if line.startswith("#") and not line.startswith("# ")]
     given = dict(line.split("=", 1) for line in lines)
     assert given.keys() == FIELDS.keys()
     assert read_flags(given, {}) == read_flags({}, {})
-
-
-@pytest.mark.parametrize("arguments", [(), ("table",)])
-def test_the_module_prints_its_pages(arguments: tuple[str, ...]) -> None:
-    command = [sys.executable, "-m", "control_plane.flags", *arguments]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT).stdout
-    assert printed == (table() if arguments else example())
 
 
 def test_nothing_loads_the_flags_before_they_are_needed() -> None:

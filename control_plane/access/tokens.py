@@ -27,7 +27,7 @@ LONGEST = 8192
 
 
 class Refused(ControlPlaneError):
-    """`reason` is for the record: one word for each check."""
+    """No token, or one that is not believed; `reason` is for the record: one word for each check."""
 
     code = "access.unauthorized"
 
@@ -37,10 +37,14 @@ class Refused(ControlPlaneError):
 
 
 class Forbidden(ControlPlaneError):
+    """The caller is known, but its role may not do that."""
+
     code = "access.forbidden"
 
 
 class NotConfigured(ControlPlaneError):
+    """No token is configured, so nothing may be written."""
+
     code = "access.not-configured"
 
 

@@ -169,7 +169,7 @@ def refused_at_the_door(fault: ControlPlaneError, request_id: str, now: float) -
     return msgspec.json.encode(refusal(kind(fault.what, why=fault.why, cure=fault.cure), request_id, now))
 
 
-@post("/v1/mcp/{method:str}", status_code=200, include_in_schema=False)
+@post("/v1/mcp/{method:str}", status_code=200, include_in_schema=False, summary="One of the bridge's methods")
 async def call(method: FromPath[str], request: Request[Any, Any, Any], desk: DeskGiven) -> Response[bytes]:
     try:
         raw: bytes | None = await request.body()

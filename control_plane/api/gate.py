@@ -32,10 +32,14 @@ Audit = Callable[[str, ControlPlaneError, str], None]
 
 
 class TooSlow(ControlPlaneError):
+    """The request did not arrive in time."""
+
     code = "http.request-timeout"
 
 
 class TookTooLong(ControlPlaneError):
+    """The answer did not begin in time; what was asked may still be done."""
+
     code = "http.timeout"
 
 

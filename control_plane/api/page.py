@@ -11,12 +11,12 @@ from ..dashboard.files import HEADERS, read_files
 _FILES = read_files()
 
 
-@get("/", include_in_schema=False)
+@get("/", include_in_schema=False, summary="The dashboard")
 async def page(request: Request[Any, Any, Any]) -> Response[bytes]:
     return _answered(request, "index.html")
 
 
-@get("/assets/{name:str}", include_in_schema=False)
+@get("/assets/{name:str}", include_in_schema=False, summary="Its files")
 async def asset(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[bytes]:
     if name not in _FILES or name == "index.html":
         raise NotFoundException("there is no such file")

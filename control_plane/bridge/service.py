@@ -64,6 +64,7 @@ class Bridge:
 
     @property
     def state(self) -> BridgeState:
+        """Everything that is folded of threads, sessions and wakes."""
         return self.folder.state(BRIDGE)
 
     # What agents call.
@@ -90,6 +91,7 @@ class Bridge:
             raise raised from fault
 
     def refuse(self, actor: Actor, method: str, fault: BridgeFault, trace: tuple[str, ...], thread: str) -> None:
+        """Put a refusal on record, with the checks that the call had passed."""
         fault.trace = (*trace, f"{fault.reason or fault.wire}: refused")
         self.refusals.refused(actor, method, fault.wire, fault.trace, thread)
 
@@ -270,16 +272,19 @@ class Bridge:
     # What operators and coordinators do.
 
     def add_participant(self, thread: str, agent: str, actor: Actor) -> dict[str, Any]:
+        """Let an agent into a thread."""
         now = self.clock.now()
         found, _ = self._change(thread, actor, lambda one: rules.add_participant(one, agent, actor, now))
         return details(found)
 
     def remove_participant(self, thread: str, agent: str, actor: Actor) -> dict[str, Any]:
+        """Take an agent out of a thread; its messages stay."""
         now = self.clock.now()
         found, _ = self._change(thread, actor, lambda one: rules.remove_participant(one, agent, actor, now))
         return details(found)
 
     def set_status(self, thread: str, status: Status, reason: str, actor: Actor) -> dict[str, Any]:
+        """Move a thread to another status, as an operator."""
         return self._update_thread_status(r.UpdateThreadStatus(thread, status, reason), actor)
 
     def archive(self, thread: str, reason: str, actor: Actor) -> None:
@@ -355,6 +360,7 @@ class Bridge:
         self._heard.append(listener)
 
     def unheard(self, listener: Callable[[], None]) -> None:
+        """Call that listener no more."""
         self._heard.remove(listener)
 
     def _tell(self) -> None:

@@ -11,6 +11,8 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 class Timetable(Protocol):
+    """Decides when each beat falls."""
+
     def phase(self, seat: int, interval: float) -> float:
         """How long after its registration the beats of a poll begin; `seat` counts the polls."""
 

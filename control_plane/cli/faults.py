@@ -17,14 +17,20 @@ _FAILED_CHECKS = ("ledger.damaged", "ledger.rollback", "proof.", "key.bad-signat
 
 
 class SystemRefused(ControlPlaneError):
+    """The operating system refused a file or a socket."""
+
     code = "system.refused"
 
 
 class Interrupted(ControlPlaneError):
+    """Ctrl-C, before there was a result."""
+
     code = "interrupted"
 
 
 class Internal(ControlPlaneError):
+    """A defect of ours."""
+
     code = "internal"
 
 

@@ -13,6 +13,8 @@ _ABOUT = "One append-only log of signed events: what decided, why, and the proof
 
 
 class BadUsage(ControlPlaneError):
+    """The command line itself is wrong."""
+
     code = "input.usage"
 
 

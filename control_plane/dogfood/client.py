@@ -12,10 +12,14 @@ class ClientFailed(DogfoodError):
 
 
 class ModelRejected(DogfoodError):
+    """The client does not take that model."""
+
     code = "dogfood.model"
 
 
 class TooSlow(DogfoodError):
+    """The agent did not answer within the case's time."""
+
     code = "dogfood.slow"
 
 

@@ -13,6 +13,8 @@ WORKTREE = frozenset(("list", "remove"))
 
 
 class DogfoodError(ControlPlaneError):
+    """The suite cannot go on."""
+
     code = "dogfood"
 
 

@@ -24,6 +24,7 @@ class Dogfood:
         self._ledger, self._folder, self._signer = ledger, folder, signer
 
     def record(self, run: RunFolder, summary: RunSummary, root: str) -> None:
+        """Put a finished run on record, with the root of its evidence."""
         signer = self._signer()
         payload = statement(PREDICATE_TYPE, predicate(summary), {summary.run_id: root})
         run.write(STATEMENT, seal(payload, signer) + b"\n")

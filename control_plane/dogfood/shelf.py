@@ -21,6 +21,8 @@ RUNNING, BROKEN, SUMS, ROOT, STATEMENT = "running.json", "BROKEN.json", "SHA256S
 
 
 class NoEvidence(DogfoodError):
+    """The evidence cannot be written where it belongs."""
+
     code = "dogfood.evidence"
 
 

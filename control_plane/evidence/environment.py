@@ -27,6 +27,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 def snapshot(checkout: Path = _CHECKOUT) -> Environment:
+    """The machine and the checkout of now, without host, user or path."""
     commit = _git(checkout, "rev-parse", "HEAD")
     return Environment(
         python=platform.python_version(),

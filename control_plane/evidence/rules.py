@@ -10,6 +10,8 @@ SKEW_S = 300.0
 
 
 class EvidenceOutdated(EvidenceInvalid):
+    """Newer evidence of that item is on record, or this one is from the future."""
+
     code = "evidence.outdated"
 
 

@@ -54,4 +54,5 @@ class EvidenceBook:
             return dict(self._folder.state(EVIDENCE).newest)
 
     def verify(self, path: Path) -> Verdict:
+        """Whether this file can be believed, under the keys that sign this ledger now."""
         return verify(path, self._keys())

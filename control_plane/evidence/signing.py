@@ -46,6 +46,7 @@ class _Statement(msgspec.Struct, frozen=True):
 
 
 def sidecar(path: Path) -> Path:
+    """Where the signature of a file lies: beside it."""
     return path.with_suffix(SUFFIX)
 
 

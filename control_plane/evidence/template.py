@@ -56,6 +56,8 @@ class Artifact(_Part, frozen=True, kw_only=True):
 
 
 class Governance(_Part, frozen=True, kw_only=True):
+    """What the validators said of the repository that the proof stands in."""
+
     result: Literal["passed", "failed", "not run"] = "not run"
     validators: dict[str, bool] = {}
 
@@ -69,6 +71,8 @@ class Rollback(_Part, frozen=True, kw_only=True):
 
 
 class Evidence(_Part, frozen=True, kw_only=True):
+    """What one proof saw: before and after, criteria, artifacts, governance and the rollback."""
+
     template: Literal[1] = 1
     item: str
     at: float
@@ -93,14 +97,17 @@ class Evidence(_Part, frozen=True, kw_only=True):
 
 
 def at_most(name: str, value: float | None, limit: float) -> Criterion:
+    """A criterion that holds up to the limit."""
     return _judged(name, value, "<=", limit)
 
 
 def at_least(name: str, value: float | None, limit: float) -> Criterion:
+    """A criterion that holds from the limit upwards."""
     return _judged(name, value, ">=", limit)
 
 
 def equal(name: str, value: Value | None, limit: Value) -> Criterion:
+    """A criterion that holds at exactly this value."""
     return _judged(name, value, "==", limit)
 
 

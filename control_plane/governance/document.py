@@ -15,6 +15,8 @@ Positive = Annotated[float, msgspec.Meta(gt=0.0, le=3_600_000.0)]
 
 
 class PolicyInvalid(BadInput):
+    """The policy's file has an unknown word, a laxer limit, or a value that is not allowed."""
+
     code = "policy.invalid"
 
 

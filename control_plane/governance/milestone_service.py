@@ -46,6 +46,7 @@ class Milestones:
         return deciding.write(self._ledger, self._folder, STREAM, seen)
 
     def may_go_strict(self, item: str) -> Answer:
+        """Whether an item may go strict now, and what stands in the way."""
         return self._asked(lambda state, now: milestones.may_go_strict(state, item, now, self._fresh_s))
 
     def check_strict(self, item: str) -> None:
@@ -58,6 +59,7 @@ class Milestones:
         milestones.refuse(answer, name)
 
     def frozen(self) -> tuple[str, ...]:
+        """The milestones that a regression holds."""
         return self._asked(lambda state, _: milestones.frozen(state))
 
     def rows(self) -> list[Row]:

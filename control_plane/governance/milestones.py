@@ -24,10 +24,14 @@ Standing = Literal["green", "red", "stale", "missing"]
 
 
 class MilestoneFrozen(ControlPlaneError):
+    """A regression froze the milestone."""
+
     code = "milestone.frozen"
 
 
 class EvidenceNotReady(ControlPlaneError):
+    """Going strict asks for evidence that is missing, red or too old."""
+
     code = "milestone.evidence"
 
 

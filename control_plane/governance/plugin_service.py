@@ -19,6 +19,7 @@ class Supervisor:
         self._ledger, self._folder = ledger, folder
 
     def observe(self, name: str, seen: Observation) -> Plugin:
+        """What was seen of a plugin; answers how it stands after that."""
         self._write(lambda known, now: plugins.observe(known, name, seen, now))
         return self.states()[name]
 
@@ -28,10 +29,12 @@ class Supervisor:
         return self.states()[name]
 
     def may_run(self, name: str) -> bool:
+        """Whether a plugin is out of quarantine."""
         with self._folder.still():
             return plugins.may_run(self._folder.state(PLUGINS), name)
 
     def states(self) -> dict[str, Plugin]:
+        """Every plugin that was ever seen."""
         self._folder.catch_up()
         with self._folder.still():
             return dict(self._folder.state(PLUGINS).known)

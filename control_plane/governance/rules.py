@@ -25,10 +25,14 @@ GATES: Mapping[str, tuple[str, ...]] = {
 
 
 class UnknownPolicy(BadInput):
+    """No policy of that name was proposed."""
+
     code = "policy.unknown"
 
 
 class OutOfOrder(BadInput):
+    """That step does not follow from where the policy stands."""
+
     code = "policy.out-of-order"
 
 
@@ -50,6 +54,8 @@ class StepRefused(ControlPlaneError):
 
 
 class StepPaused(StepRefused):
+    """The evidence is inconclusive; the policy waits where it is for more of it."""
+
     code = "policy.paused"
 
 

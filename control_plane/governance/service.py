@@ -56,15 +56,18 @@ class Policies:
         self._gatekeeper = Gatekeeper(book.ledger, book.authority)
 
     def list(self) -> tuple[Shown, ...]:
+        """Every policy and where it stands."""
         state = self._book.state()
         return tuple(self._shown(state, name) for name in sorted(state.policies))
 
     def show(self, name: str) -> Shown:
+        """Where one policy stands."""
         state = self._book.state()
         rules.standing_of(state, name)
         return self._shown(state, name)
 
     def document(self, name: str) -> PolicyDocument:
+        """What a policy says, in its newest revision."""
         return from_canonical(rules.standing_of(self._book.state(), name).document)
 
     def ratios(self) -> dict[str, Any]:

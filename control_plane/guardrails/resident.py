@@ -18,6 +18,8 @@ WAITING, PATIENCE_S = 64, 10.0
 
 
 class AlreadyResident(BadInput):
+    """Another process answers the hooks of this home."""
+
     code = "guard.already-resident"
 
 

@@ -198,6 +198,7 @@ class Guard:
         )  # fmt: skip
 
     def promote(self, family: str, *, scope: str = "", actor: str = "", target: float = rules.TARGET) -> e.ModeChanged:
+        """Enforce a family where its labels carry that; else it is refused, and that is on record too."""
         self.ledger.flush()
         event = self._write(
             lambda state: rules.promote(state, family, scope, actor, self._clock.now(), target)
@@ -208,6 +209,7 @@ class Guard:
         return event
 
     def set_mode(self, family: str, mode: Mode, *, scope: str = "", actor: str = "") -> None:
+        """Put a family into a mode, in one scope or everywhere."""
         self.matcher()
         self._write(lambda state: rules.set_mode(state, family, scope, mode, actor, self._clock.now()))
 
@@ -223,6 +225,7 @@ class Guard:
         self._write(lambda _: [event])
 
     def switch_on(self, actor: str) -> None:
+        """End the time for which a person switched the guardrails off."""
         self._absorb()
         outside.switch_back(self.home)
         self._write(lambda _: [e.SwitchedOn(actor=actor, at=self._clock.now())])
@@ -273,14 +276,17 @@ class Guard:
         return known is not None and known.decisions > 0 and self._clock.now() - known.last <= minutes * 60.0
 
     def state(self) -> State:
+        """What is folded, up to the newest commit."""
         self.folder.catch_up()
         return self.folder.state(GUARD)
 
     def modes(self) -> Modes:
+        """What is enforced where, switches included."""
         self._heed_switch(self._clock.now())
         return self._modes(self.state())
 
     def past(self, session: str) -> Past:
+        """What is known of a session."""
         return _past(self.state(), session)
 
     def replay(self) -> Replayed:
@@ -289,6 +295,7 @@ class Guard:
         return replay(self.ledger)
 
     def settings(self) -> Flags:
+        """The flags as they are now."""
         return self._flags()
 
     def said(self, name: str) -> str:
@@ -296,6 +303,7 @@ class Guard:
         return self._environment.get(name, "").strip()
 
     def now(self) -> float:
+        """The time of the plane's clock."""
         return self._clock.now()
 
     def surroundings(self, told: Mapping[str, str] | None) -> Mapping[str, str]:
@@ -311,6 +319,7 @@ class Guard:
         return self._matcher.rules.rules if self._matcher is not None else ()
 
     def relative(self, path: str, cwd: str = "") -> str:
+        """A path as the project's rules see it."""
         return os.path.relpath(os.path.join(self.project, cwd, path), self.project)
 
     def write(self, decide: Callable[[State], list[Event]]) -> list[Event]:

@@ -28,6 +28,8 @@ _CURE = "give PEM, OpenSSH, a verifier key (name+hash+base64) or the 32 bytes in
 
 
 class BadKey(BadInput):
+    """This is no Ed25519 public key, or one under which anybody could sign."""
+
     code = "learning.bad-key"
 
 

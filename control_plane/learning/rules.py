@@ -41,10 +41,14 @@ LONGEST_KEPT = 8192
 
 
 class KeyTaken(BadInput):
+    """The name or the key is admitted already, or was revoked."""
+
     code = "learning.key-taken"
 
 
 class NoSuchKey(BadInput):
+    """No key of that name was admitted."""
+
     code = "learning.no-such-key"
 
 

@@ -72,6 +72,7 @@ class Learning:
 
     @property
     def state(self) -> LearningState:
+        """Keys, patterns and counts, folded."""
         state: LearningState = self._states.state(LEARNING)
         return state
 
@@ -103,6 +104,7 @@ class Learning:
         return self.state.keys[key_id(public)]
 
     def revoke(self, name: str, reason: str = "revoked") -> None:
+        """An agent's key may sign no more; what it signed before stays."""
         self._write(lambda: (rules.revoke(self.state, name, reason, self._now()), None))
 
     def pin(self, task_type: str, pattern: str, *, actor: str, core: bool = True) -> None:
@@ -110,6 +112,7 @@ class Learning:
         self._write(lambda: (rules.pin(self.state, task_type, pattern, core, actor, self._now()), None))
 
     def keys(self) -> dict[str, AgentKey]:
+        """Every key that was ever admitted, by its name."""
         self._states.catch_up()
         return dict(self.state.keys)
 
@@ -119,6 +122,7 @@ class Learning:
             return lesson(self.state, task_type, self._now(), **about)
 
     def counts(self) -> Counts:
+        """Records accepted and rejected, by reason, those not told of yet included."""
         state = self.state
         reasons = {reason.value: 0 for reason in Reason} | dict(state.rejected)
         for reason, count in list(self._untold.items()):

@@ -16,6 +16,8 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 
 
 class MalformedEnvelope(ControlPlaneError):
+    """This is no DSSE envelope."""
+
     code = "envelope.malformed"
 
 

@@ -31,6 +31,8 @@ class Recorded(NamedTuple):
 
 
 class Ledger:
+    """The signed log: what is appended, what is read, and the proofs of both."""
+
     def __init__(
         self,
         backend: Backend,
@@ -122,12 +124,15 @@ class Ledger:
         return self._turns.taken()
 
     def read(self, after: int = 0, limit: int = 1000) -> list[Recorded]:
+        """Events behind a position, decoded."""
         return [self.decoded(row) for row in self._backend.rows(after, limit)]
 
     def rows(self, after: int = 0, limit: int = 4096) -> list[Row]:
+        """Events behind a position, as they are stored."""
         return self._backend.rows(after, limit)
 
     def decoded(self, row: Row) -> Recorded:
+        """A row as its event, through the upcasts of older versions."""
         position, stream, version, topic, state = row
         return Recorded(position, stream, version, self.catalogue.decode(topic, state))
 
@@ -140,9 +145,11 @@ class Ledger:
         self._announcer.listen(listener)
 
     def changed(self) -> bool:
+        """Whether anybody committed since this was asked last."""
         return self._backend.changed()
 
     def size(self) -> int:
+        """How many events are committed."""
         return self._backend.size()
 
     def version(self, stream: str) -> int:
@@ -176,14 +183,17 @@ class Ledger:
             return TileTree(Note.parse(note).checkpoint().size, store.tile).consistency(old), note
 
     def flush(self, timeout: float | None = None) -> None:
+        """Return once everything recorded so far is committed; raises when commits fail for long."""
         self._committer.flush(timeout)
 
     @property
     def counters(self) -> Counters:
+        """Commits, retries and events of this process."""
         return self._committer.counters
 
     @property
     def backlog(self) -> int:
+        """How many events of this process wait in the journal."""
         return self._journal.appended - self._journal.committed
 
     def close(self) -> None:

@@ -20,6 +20,8 @@ _NOT_TEXT = re.compile("[\x00-\x09\x0b-\x1f\ud800-\udfff]")
 
 
 class MalformedNote(ControlPlaneError):
+    """This is no signed note."""
+
     code = "note.malformed"
 
 

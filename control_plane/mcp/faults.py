@@ -25,4 +25,6 @@ def of_surprise(tool: str, fault: Exception) -> CallToolResult:
 
 
 class Internal(ControlPlaneError):
+    """A defect of ours."""
+
     code = "internal"

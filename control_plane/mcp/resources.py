@@ -26,6 +26,8 @@ TEMPLATES = (
 
 
 class NoResource(BadInput):
+    """No resource has that address."""
+
     code = "mcp.no-resource"
 
 

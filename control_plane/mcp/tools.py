@@ -125,6 +125,8 @@ class NotLearned(ControlPlaneError):
 
 
 class NoKey(BadInput):
+    """A lesson is to be signed, and the server was given no key."""
+
     code = "mcp.no-key"
 
 

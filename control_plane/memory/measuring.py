@@ -46,6 +46,8 @@ class Scores(msgspec.Struct, frozen=True):
 
 
 class BadBenchmark(BadInput):
+    """The benchmark's file does not fit, or asks for what it does not hold."""
+
     code = "memory.bad-benchmark"
 
 

@@ -22,10 +22,14 @@ _ORDER: dict[Level, int] = {"pass": 0, "warning": 1, "fail": 2}
 
 
 class BadItem(BadInput):
+    """The text is empty, too long, or has tags that make no sense."""
+
     code = "memory.bad-item"
 
 
 class NotRemembered(BadInput):
+    """No such item is remembered."""
+
     code = "memory.not-remembered"
 
 

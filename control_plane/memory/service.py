@@ -22,6 +22,8 @@ STREAM, MOST = "memory", 100
 
 
 class NotMeasured(BadInput):
+    """Retrieval metrics are switched off, so nothing is measured."""
+
     code = "memory.not-measured"
 
 
@@ -115,6 +117,7 @@ class Memory:
 
     @property
     def items(self) -> int:
+        """How many items are remembered."""
         return len(self._state.items)
 
     @property

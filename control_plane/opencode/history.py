@@ -11,6 +11,8 @@ from ..turns.events import PastStep, Usage
 
 
 class HistoryUnreadable(ControlPlaneError):
+    """OpenCode's database cannot be read, or has another shape."""
+
     code = "opencode.history"
 
 

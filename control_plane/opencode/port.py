@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 
 class OpenCodeError(ControlPlaneError):
+    """OpenCode, or what passes for it."""
+
     code = "opencode"
 
 

@@ -35,7 +35,7 @@ ORDER BY best.fits, best.id
 
 
 class IndexDamaged(ControlPlaneError):
-    """Nothing is lost: the log has it all."""
+    """The search index cannot be read; nothing is lost, the log has it all."""
 
     code = "index.damaged"
 

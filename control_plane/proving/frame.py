@@ -106,6 +106,7 @@ def _evidence(item: str, command: str, found: Findings) -> Evidence:
 
 
 def told(evidence: Evidence) -> str:
+    """The evidence as lines for people."""
     lines = []
     for criterion in evidence.criteria:
         mark = "ok  " if criterion.passed else "FAIL"

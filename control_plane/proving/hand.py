@@ -4,6 +4,8 @@ from ..clock import Clock
 
 
 class HandClock(Clock):
+    """A clock that stands still until somebody lets time pass."""
+
     def __init__(self, start: float = 1_800_000_000.0) -> None:
         self.time = start
 

@@ -12,18 +12,26 @@ LONGEST_NAME, LONGEST_EVIDENCE = 100, 1000
 
 
 class AlreadyQueued(Conflict):
+    """An item is queued once for ever."""
+
     code = "review.already-queued"
 
 
 class AlreadyResolved(Conflict):
+    """Somebody else decided it first."""
+
     code = "review.already-resolved"
 
 
 class NotWaiting(BadInput):
+    """No such item waits."""
+
     code = "review.not-waiting"
 
 
 class BadItem(BadInput):
+    """An item without a kind or without evidence."""
+
     code = "review.bad-item"
 
 

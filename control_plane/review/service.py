@@ -110,6 +110,7 @@ class Review:
             self._write(WATCH, decide)
 
     def status(self) -> Status:
+        """How many wait, how old they are, and whether that is too old."""
         now = self._clock.now()
         with self._folder.still():
             queue = self._queue

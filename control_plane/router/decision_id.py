@@ -14,6 +14,8 @@ from ..errors import BadInput
 
 
 class UnknownDecision(BadInput):
+    """This ledger issued no decision of that name."""
+
     code = "router.unknown-decision"
 
 

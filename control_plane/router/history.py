@@ -26,6 +26,8 @@ _TOPICS = frozenset(kind.TOPIC for kind in READS)
 
 
 class NotCaptured(ControlPlaneError):
+    """The decision was recorded without its inputs, or by a catalogue that is not there."""
+
     code = "router.not-captured"
 
 

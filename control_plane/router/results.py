@@ -42,6 +42,8 @@ class Told(msgspec.Struct, gc=False, omit_defaults=True):
 
 
 class UnknownStep(BadInput):
+    """The decision's plan has no such step."""
+
     code = "router.unknown-step"
 
 

@@ -96,6 +96,7 @@ class Router:
         self._expect = self.results.expect
 
     def advise(self, task: Task) -> Advice:
+        """Choose an arm; touches memory and the journal only, from any thread."""
         now = self._now()
         session, incumbent, stuck, size = task.session, None, False, task.tokens_in
         if session is not None:

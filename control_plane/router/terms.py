@@ -20,10 +20,14 @@ NOT_THE_ARM = frozenset(("caller", "cancelled"))
 
 
 class UnknownArm(BadInput):
+    """The catalogue has no arm of that name."""
+
     code = "router.unknown-arm"
 
 
 class EmptyCatalogue(BadInput):
+    """There is no arm to choose from."""
+
     code = "router.empty-catalogue"
 
 
@@ -49,14 +53,18 @@ class Arm(msgspec.Struct, frozen=True):
 
     @property
     def served_by(self) -> str:
+        """The model that answers, or the arm's own name."""
         return self.model or self.name
 
     @property
     def provider(self) -> str | None:
+        """Whose model that is."""
         return provider_of(self.served_by)
 
 
 class Task(msgspec.Struct, frozen=True, gc=False):
+    """What is to be done, as far as the caller says; features of it are recorded, its text never."""
+
     type: str
     repo: str | None = None
     session: str | None = None
@@ -87,6 +95,7 @@ class Policy(ChoicePolicy, frozen=True):
 
     @property
     def hash(self) -> str:
+        """SHA-256 of the canonical JSON; two policies that decide alike have one hash."""
         return sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
 
 
@@ -97,6 +106,8 @@ class PlanStep(msgspec.Struct, frozen=True):
 
 
 class Advice(msgspec.Struct, frozen=True, gc=False):
+    """Which arm takes a task, how sure that is, and everything that led there."""
+
     decision_id: str
     arm: str
     model: str

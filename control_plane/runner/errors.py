@@ -4,6 +4,8 @@ from ..errors import BadInput, Conflict, ControlPlaneError
 
 
 class RunnerError(ControlPlaneError):
+    """A run of a worker."""
+
     code = "runner"
 
 
@@ -30,7 +32,7 @@ class WorkerFailed(RunnerError):
 
 
 class ReviewerFault(RunnerError):
-    """`kind` away, slow, status, html, invalid, empty."""
+    """The reviewer gave no usable answer; `kind` is away, slow, status, html, invalid, empty."""
 
     code = "runner.reviewer"
 

@@ -56,6 +56,7 @@ class RunBook:
         self._ledger.record(event)
 
     def run(self, name: str) -> Run:
+        """One run; refused when there is none of that name."""
         found = self.state.runs.get(name)
         if found is None:
             raise UnknownRun(f"there is no run {name:.60}", cure="control-plane run --list")

@@ -16,10 +16,14 @@ RETRIED = {"rate_limit", "server", "timeout", "connection"}
 
 
 class UnknownTurn(BadInput):
+    """No such turn is known, or no longer."""
+
     code = "turns.unknown-turn"
 
 
 class BadVerdict(BadInput):
+    """A verdict or source that is not one of those that count."""
+
     code = "turns.bad-verdict"
 
 

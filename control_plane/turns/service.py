@@ -163,6 +163,7 @@ class TurnBook:
 
     @property
     def state(self) -> Turns:
+        """Turns, sessions, limits and tallies, folded."""
         return self._folder.state(TURNS)
 
     @property
@@ -323,6 +324,7 @@ class TurnBook:
     # Limits and switches.
 
     def room(self, session: str) -> Room:
+        """How much may still be spent, and a warning when little is left."""
         with self._folder.still():
             state = self.state
             row, day = state.sessions.get(session, Session()), self._day()
@@ -341,10 +343,12 @@ class TurnBook:
         self._ledger.record(fact)
 
     def switch(self, *, on: bool, actor: str, incumbent: str | None = None) -> None:
+        """Let auto decide, or only watch; the incumbent is what auto must not fall behind."""
         known = incumbent or (self.usual() if on else None)
         self._ledger.append("turns", [AutoSwitched(at=self._now(), on=on, actor=actor, incumbent=known)])
 
     def limit(self, limits: Limits, actor: str) -> None:
+        """Set what may be spent."""
         self._ledger.append("turns", [LimitsSet(at=self._now(), limits=limits, actor=actor)])
 
     def usual(self) -> str | None:
@@ -358,6 +362,7 @@ class TurnBook:
         return best if best is not None and counts[best] > 0 else None
 
     def known(self) -> Share:
+        """How many turns have ended, and of how many it is known what came of them."""
         return Share(self.state.ended, self.state.known)
 
     # History.

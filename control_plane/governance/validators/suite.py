@@ -15,6 +15,7 @@ VALIDATORS: Mapping[str, Callable[[Path], Report]] = {
 
 
 def run_suite(root: Path) -> dict[str, Report]:
+    """All three validators over one repository."""
     return {name: validate(root) for name, validate in VALIDATORS.items()}
 
 

@@ -1,11 +1,9 @@
-"""Pages that are written from the code: `python -m control_plane.pages` prints `docs/events.md`."""
-
-import sys
+"""`docs/events.md`: every event that may be stored, with its fields."""
 
 import msgspec
 
-from .ledger.events import Event, version_of
-from .rooms import CATALOGUE
+from ..ledger.events import Event, version_of
+from ..rooms import CATALOGUE
 
 _HEAD = """# Every event
 
@@ -36,7 +34,3 @@ def _type(field: msgspec.structs.FieldInfo) -> str:
 
 def _default(field: msgspec.structs.FieldInfo) -> str:
     return "required" if field.required else f"`{field.default!r}`"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(events_page())
