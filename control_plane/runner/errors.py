@@ -16,6 +16,8 @@ class BadRun(BadInput):
 
 
 class UnknownRun(BadInput):
+    """No run of that name is known."""
+
     code = "runner.unknown-run"
 
 
