@@ -10,7 +10,7 @@ import msgspec
 
 from .cadence import Poll
 from .clock import Clock
-from .declaring import secret_of
+from .declaring import declare, identity, secret_of, surroundings
 from .flags import Flags
 from .governance.book import Book, brake
 from .governance.document import PolicyInvalid, from_canonical
@@ -18,6 +18,8 @@ from .governance.live import LiveFlags
 from .governance.milestone_service import Milestones
 from .governance.projection import POLICIES
 from .governance.rules import in_force
+from .learning.projection import LEARNING
+from .learning.teaching import Taught
 from .ledger.archive import archive_due, archive_prefix
 from .ledger.backend import Row
 from .ledger.journal import SEGMENT_BYTES, Journal
@@ -31,7 +33,10 @@ from .projections.search import TextIndex
 from .projections.snapshots import Snapshots
 from .review.service import Review
 from .rooms import CATALOGUE, PROJECTIONS
-from .router.terms import Policy
+from .router.projection import ROUTER
+from .router.service import Router
+from .router.strategies import Strategy
+from .router.terms import Arms, Policy
 from .watching import ARCHIVE_EVERY, OTHERS_EVERY, SNAPSHOT_EVERY, TOLD_EVERY, WITNESS_EVERY, follow_others
 
 REVIEW_EVERY, MEMORY_EVERY, QUALITY_EVERY = 60.0, 30.0, 3600.0
@@ -101,6 +106,23 @@ def router_policy(changes: dict[str, Any]) -> Policy:
     if unknown:
         raise PolicyInvalid(f"[router] has no {unknown}", cure="see docs/router-choice.md")
     return policy
+
+
+def router_of(
+    opened: Opened, ledger: Ledger, folder: Folder, arms: Arms, policy: Policy, flags: Flags,
+    strategies: Sequence[Strategy],
+) -> Router:  # fmt: skip
+    """What it decides by is declared in the log before it decides anything."""
+    policy = msgspec.structs.replace(policy, tail_slo=policy.tail_slo and flags.tail_slo)
+    clock = ledger.clock
+    declared = declare(ledger, folder.state(ROUTER), arms, policy, surroundings(flags), clock)
+    router = Router(
+        folder.state(ROUTER), folder, ledger, arms, policy, clock, identity(opened.home, flags, declared),
+        strategies=strategies, bypass=flags.strategy_bypass, invalidation=flags.learning_invalidation,
+        capture=flags.replay_capture, teacher=Taught(folder.state(LEARNING)),
+    )  # fmt: skip
+    ledger.listen(lambda _: router.announce())
+    return router
 
 
 def check_router(changes: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""JSON with comments and trailing commas, as people write configurations; everything else is refused as in JSON."""
+"""JSON with comments and trailing commas, as people write configurations, and JSON that all read alike."""
 
 import re
 from typing import Any
@@ -13,3 +13,19 @@ def loads(content: bytes) -> Any:
     """Raises `msgspec.DecodeError` where it is not even JSON with comments."""
     plain = _TOKEN.sub(lambda found: found[0] if found[0].startswith(b'"') else b" ", content)
     return msgspec.json.decode(plain.removeprefix(b"\xef\xbb\xbf"))
+
+
+# For what was signed: no two readers may take it for different things.
+
+
+def once(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An `object_pairs_hook`: of two fields of one name some decoders take the first, some the last."""
+    found = dict(fields)
+    if len(found) != len(fields):
+        raise ValueError("a field appears twice")
+    return found
+
+
+def no_number(text: str) -> Any:
+    """A `parse_constant`: NaN and the infinities are no JSON."""
+    raise ValueError(f"{text} is no number")

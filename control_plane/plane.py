@@ -1,5 +1,6 @@
 """The composition root: opens the ledger, folds it, hands each service what it needs, closes in order."""
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -7,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
-import msgspec
 
 from . import interpreter
 from .access.audit import Audit
@@ -21,10 +21,10 @@ from .assembly import (
     policy_in_force,
     polls,
     review_queue,
+    router_of,
 )
 from .cadence import Entry
 from .clock import Clock
-from .declaring import declare, identity, surroundings
 from .errors import LedgerClosed, LedgerError
 from .flags import FIELDS, Explained, Flags, explain
 from .governance.live import LiveFlags
@@ -75,18 +75,9 @@ class ControlPlane:
     """One open ledger with all that stands on it. Make it with `ControlPlane.open`."""
 
     def __init__(
-        self,
-        opened: Opened,
-        ledger: Ledger,
-        folder: Folder,
-        snapshots: Snapshots,
-        router: Router,
-        watch: Watch,
-        flags: LiveFlags,
-        *,
-        example: bool,
-        brisk: bool,
-    ) -> None:
+        self, opened: Opened, ledger: Ledger, folder: Folder, snapshots: Snapshots, router: Router, watch: Watch,
+        flags: LiveFlags, *, example: bool, brisk: bool,
+    ) -> None:  # fmt: skip
         self.ledger, self.folder, self._flags = ledger, folder, flags
         self.example, self._brisk = example, brisk
         self._opened, self._snapshots, self._router, self._watch = opened, snapshots, router, watch
@@ -95,17 +86,10 @@ class ControlPlane:
 
     @classmethod
     def open(
-        cls,
-        home: str | os.PathLike[str] | None = None,
-        *,
-        state_dir: str | os.PathLike[str] | None = None,
-        catalogue: Iterable[Arm] | None = None,
-        policy: Policy | None = None,
-        clock: Clock | None = None,
-        strategies: Sequence[Strategy] = STRATEGIES,
-        flags: Flags | None = None,
-        background: bool = True,
-    ) -> "ControlPlane":
+        cls, home: str | os.PathLike[str] | None = None, *, state_dir: str | os.PathLike[str] | None = None,
+        catalogue: Iterable[Arm] | None = None, policy: Policy | None = None, clock: Clock | None = None,
+        strategies: Sequence[Strategy] = STRATEGIES, flags: Flags | None = None, background: bool = True,
+    ) -> "ControlPlane":  # fmt: skip
         """Open, or make, the control plane in `home`; `background=False` is for one command that ends at once."""
         clock = clock or Clock()
         settings = read_settings(Path.cwd())
@@ -122,15 +106,7 @@ class ControlPlane:
             folder.mark(ledger.stream)
             folder.follow(ledger)
             policy = policy or policy_in_force(folder, flags) or (settings.policy if settings is not None else Policy())
-            policy = msgspec.structs.replace(policy, tail_slo=policy.tail_slo and flags.tail_slo)
-            declared = declare(ledger, folder.state(ROUTER), arms, policy, surroundings(flags), clock)
-            router = Router(
-                folder.state(ROUTER), folder, ledger, arms, policy, clock,
-                identity(opened.home, flags, declared), strategies=strategies, bypass=flags.strategy_bypass,
-                invalidation=flags.learning_invalidation, capture=flags.replay_capture,
-                teacher=Taught(folder.state(LEARNING)),
-            )  # fmt: skip
-            ledger.listen(lambda _: router.announce())
+            router = router_of(opened, ledger, folder, arms, policy, flags, strategies)
             recurring = polls(opened, ledger, folder, snapshots, live.now)
             watch = Watch(clock, recurring, coordinated=flags.cadence_coordination)
             if background:
@@ -140,8 +116,11 @@ class ControlPlane:
             ledger.close() if ledger is not None else opened.close()
             raise
         plane = cls(opened, ledger, folder, snapshots, router, watch, live, example=example, brisk=brisk)
-        if flags.learning_signing_mode != folder.state(LEARNING).mode:
-            plane.learning.declare_mode()
+        with contextlib.ExitStack() as undo:
+            undo.callback(plane.close)
+            if flags.learning_signing_mode != folder.state(LEARNING).mode:
+                plane.learning.declare_mode()
+            undo.pop_all()
         return plane
 
     def record_result(
@@ -223,15 +202,10 @@ class ControlPlane:
         return found
 
     def simulate(
-        self,
-        policy: "Policy | PolicyDocument | None" = None,
-        *,
-        request: SimulationRequest | None = None,
-        since: int = 1,
-        until: int | None = None,
-        told: Callable[[Told], None] | None = None,
+        self, policy: "Policy | PolicyDocument | None" = None, *, request: SimulationRequest | None = None,
+        since: int = 1, until: int | None = None, told: Callable[[Told], None] | None = None,
         progress: Callable[[int, int], None] | None = None,
-    ) -> Simulation:
+    ) -> Simulation:  # fmt: skip
         """What a policy would have chosen on every recorded decision, and what that would have come to."""
         from .simulating import simulate  # noqa: PLC0415 - a plane that only routes needs none of it
 

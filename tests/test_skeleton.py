@@ -17,7 +17,6 @@ PROJECT = Path(__file__).parent.parent
 PYPROJECT: dict[str, Any] = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
 LISTS = sorted(path.stem for path in (PROJECT / "requirements").glob("*.txt"))
 PAGES = ("README.md", "docs/architecture.md", "CHANGELOG.md", "LICENSE", "SECURITY.md", "CONTRIBUTING.md")
-LONGEST_FILE = 500
 # Written apart, so that this file does not hold what it looks for.
 OUT_OF_PLACE = [
     r"/ro{0}ot\b",
@@ -281,15 +280,6 @@ except ControlPlaneError as refused:
     code, text = told.stdout.strip().split("|")
     assert code.startswith("home.")
     assert "use Linux, macOS or Windows" in text
-
-
-def test_no_file_of_the_package_grows_beyond_one_idea() -> None:
-    longest = {
-        str(path.relative_to(PROJECT)): lines
-        for path in (PROJECT / "control_plane").rglob("*.py")
-        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > LONGEST_FILE
-    }
-    assert longest == {}
 
 
 def test_no_tracked_file_names_a_machine_or_a_package_index() -> None:

@@ -1,6 +1,7 @@
 """The application: routes, the door in front of them, errors in one shape, and a description that is generated."""
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -8,6 +9,7 @@ import structlog
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
 from litestar.types import ASGIApp
 
 from ..access.tokens import Access, Refused
@@ -39,6 +41,9 @@ from .tracing import Spans
 
 # A task with a description and its files fits ten times.
 LARGEST_BODY = 1 << 20
+ROUTES = (
+    decisions, policies, guard, bridge, dogfood, opencode, runs, simulations, revocations, overview, panels, page
+)  # fmt: skip
 
 
 def create_app(
@@ -64,34 +69,28 @@ def create_app(
     @asynccontextmanager
     async def living(app: Litestar) -> AsyncIterator[None]:
         description.complete(app)
-        watch = LoopWatch(meters.late, lambda: meters.requests)
-        watch.start()
-        try:
-            yield
-        finally:
-            watch.stop()
-            hub.close()
+        with contextlib.ExitStack() as ends:
             if spans is not None:
-                spans.close()
+                ends.callback(spans.close)
+            ends.callback(hub.close)
+            watch = LoopWatch(meters.late, lambda: meters.requests)
+            ends.callback(watch.stop)
+            watch.start()
+            yield
 
-    app = Litestar(
-        route_handlers=[
-            *decisions.HANDLERS,
-            *policies.HANDLERS,
-            *guard.HANDLERS,
-            *bridge.HANDLERS,
-            *dogfood.HANDLERS,
-            *opencode.HANDLERS,
-            *runs.HANDLERS,
-            *simulations.HANDLERS,
-            *revocations.HANDLERS,
-            *overview.HANDLERS,
-            *panels.HANDLERS,
-            *page.HANDLERS,
-        ],
+    given = {"plane": plane, "hub": hub, "meters": meters, "spans": spans, "desk": desk}
+    app = _litestar(given, living, agents.AgentsDoor(plane, LARGEST_BODY), described(plane.version, description))
+    lean = Lean(plane, meters, spans)
+    return Gate(app, access, plane.ledger.clock, meters.seen, audit, lean, patience)
+
+
+def _litestar(
+    given: dict[str, Any], living: Callable[[Litestar], Any], agents_door: agents.AgentsDoor, openapi: OpenAPIConfig
+) -> Litestar:
+    return Litestar(
+        route_handlers=[handler for module in ROUTES for handler in module.HANDLERS],
         dependencies={
-            name: Provide(_given(value), sync_to_thread=False, use_cache=True)
-            for name, value in {"plane": plane, "hub": hub, "meters": meters, "spans": spans, "desk": desk}.items()
+            name: Provide(_given(value), sync_to_thread=False, use_cache=True) for name, value in given.items()
         },
         exception_handlers={
             ControlPlaneError: problems.of_fault,
@@ -99,13 +98,11 @@ def create_app(
             Exception: problems.of_surprise,
         },
         lifespan=[living],
-        plugins=[agents.AgentsDoor(plane, LARGEST_BODY)],
+        plugins=[agents_door],
         request_max_body_size=LARGEST_BODY,
-        openapi_config=described(plane.version, description),
+        openapi_config=openapi,
         logging_config=None,
     )
-    lean = Lean(plane, meters, spans)
-    return Gate(app, access, plane.ledger.clock, meters.seen, audit, lean, patience)
 
 
 def _given(value: Any) -> Any:

@@ -9,7 +9,7 @@ from litestar.params import FromPath, JSONBody
 
 from ..access.tokens import may
 from ..turns.rules import UnknownTurn
-from ..turns.service import Answer, Asked, Ended, Failed, Moved, Room, Step
+from ..turns.terms import Answer, Asked, Ended, Failed, Moved, Room, Step
 from .given import Plane
 
 

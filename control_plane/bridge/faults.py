@@ -91,9 +91,3 @@ class Internal(BridgeFault):
     """A defect of ours, or the store failed; `INTERNAL`."""
 
     code, wire, status, retryable = "bridge.internal", "INTERNAL", 500, True
-
-
-WIRE = {kind.wire: kind for kind in (
-    InvalidArgument, Unauthorized, Forbidden, WorkspaceMismatch, NotFound, Stale, InvalidTransition,
-    IdempotencyConflict, RateLimited, Internal,
-)}  # fmt: skip

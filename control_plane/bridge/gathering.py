@@ -14,6 +14,7 @@ from ..ledger.events import Event
 from ..ledger.ledger import Ledger
 from ..projections import deciding
 from ..projections.folding import Folder
+from .faults import Internal
 from .projection import BRIDGE
 from .reading import stream_of
 from .state import BridgeState, Key, Thread, fold
@@ -59,9 +60,13 @@ class Gathering:
         for workspace, group in groups.items():
             try:
                 self._write(workspace, group)
-            except Exception as fault:
+            except BaseException as fault:
+                # Nothing was written, whatever was decided: an interrupt of the one who serves fails the others too.
+                told = fault if isinstance(fault, Exception) else Internal("whoever wrote for others was interrupted")
                 for one in group:
-                    one.fault = one.fault or fault
+                    one.fault = one.fault or told
+                if told is not fault:
+                    raise
             finally:
                 for one in group:
                     one.done = True

@@ -21,8 +21,9 @@ from .gathering import Gathering
 from .projection import BRIDGE
 from .reading import Messages, RowOf, shown, slice_of
 from .rules import Actor, Posting
-from .state import BridgeState, Job, Session, Thread, session_key
-from .terms import DEFAULTS, Defaults, Kind, Status, Step
+from .state import BridgeState, Thread, session_key
+from .telling import details, job_facts, wake_answer
+from .terms import DEFAULTS, Defaults, Kind, Status
 
 T = TypeVar("T")
 Decide = Callable[[], deciding.Decision[T]]
@@ -249,25 +250,7 @@ class Bridge:
         with self.folder.still():
             session = self.state.sessions.get(session_key(thread.workspace, asked.target_agent_id))
             job = thread.job_for(asked.target_agent_id) or thread.past_jobs[-1]
-            return self._wake_answer(job, session, now)
-
-    def _wake_answer(self, job: Job, session: Session | None, now: float) -> dict[str, Any]:
-        planned = waking.plan(session, self.limits, now)
-        answer: dict[str, Any] = {
-            "trigger_id": job.id, "target_agent_id": job.target,
-            "action": "trigger_runtime" if planned.step is Step.TRIGGER else "fallback_required",
-            "result": job.result, "job_status": str(job.status),
-            "stale_session": session is not None and waking.stale(session, self.limits, now),
-            "triggered_at": iso(job.created),
-        }  # fmt: skip
-        if planned.step is not Step.TRIGGER:
-            answer |= {"fallback_action": str(planned.step), "fallback_reason": planned.reason}
-        if session is not None:
-            answer |= {
-                "target_session_id": session.session, "runtime": session.runtime, "session_status": session.status,
-                "management_mode": "managed" if session.managed else "unmanaged",
-            }  # fmt: skip
-        return answer
+            return wake_answer(job, session, self.limits, now)
 
     # What operators and coordinators do.
 
@@ -391,25 +374,6 @@ class Bridge:
             return deciding.write(self.ledger, self.folder, stream, decide)
         except Conflict as fault:
             raise Internal("others write there all the time", why=fault.what, cure="try again") from fault
-
-
-def details(thread: Thread) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "thread_id": thread.id, "workspace_id": thread.workspace, "title": thread.title, "type": str(thread.kind),
-        "status": str(thread.status), "participants": list(thread.participants), "created_at": iso(thread.created),
-        "updated_at": iso(thread.updated), "last_seq": thread.last_seq, "cursors": dict(thread.cursors),
-    }  # fmt: skip
-    if thread.undeliverable:
-        found["undeliverable"] = [
-            {"agent_id": agent, "up_to_seq": seq, "reason": reason}
-            for agent, (seq, reason) in thread.undeliverable.items()
-        ]
-    return found
-
-
-def job_facts(job: Job) -> dict[str, Any]:
-    facts: dict[str, Any] = msgspec.to_builtins(job)
-    return facts | {"result": job.result}
 
 
 def _marker(metadata: dict[str, Any]) -> tuple[str, int] | None:

@@ -145,8 +145,15 @@ class Supervisor:
         if self._pool is None:
             self._drive(order, runtime, found)
         else:
-            self._pool.submit(self._drive, order, runtime, Tick())
+            self._pool.submit(self._drive_aside, order, runtime)
             found.sent += 1
+
+    def _drive_aside(self, order: Order, runtime: str) -> None:
+        """Nobody asks what came of it: what goes wrong is told here, and the lease brings the job back."""
+        try:
+            self._drive(order, runtime, Tick())
+        except Exception as fault:
+            self._log("wake.fault", job=order.id, fault=repr(fault))
 
     def _drive(self, order: Order, runtime: str, found: Tick) -> None:
         outcome = self._wake(order, runtime)
@@ -187,7 +194,8 @@ class Supervisor:
         driver = self._drivers.get(runtime)
         try:
             through = driver is not None and driver.seen(order)
-        except Exception:
+        except Exception as fault:
+            self._log("wake.fault", job=order.id, fault=repr(fault))
             through = False
         self._write_outcome(order, Outcome("sent") if through else Outcome("failed", "LEASE_EXPIRED"), found)
 

@@ -52,7 +52,6 @@ class JobStatus(StrEnum):
     DEAD_LETTER = "dead_letter"
 
 
-DONE: Final = frozenset((JobStatus.DELIVERED, JobStatus.DEAD_LETTER))
 EVENT_TYPES: Final = frozenset(
     (
         "finding_reported", "fix_pushed", "re_review_requested", "finding_verified", "finding_rejected",

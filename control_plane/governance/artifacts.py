@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from ..errors import BadSignature, KeyUnknown
+from ..jsonc import no_number, once
 from ..ledger.dsse import MalformedEnvelope, open_envelope, seal, statement
 from ..ledger.keyring import Keyring
 from ..ledger.notes import Signer
@@ -122,7 +123,7 @@ def _payload(envelope: bytes, keyring: Keyring) -> bytes:
 
 def _read(payload: bytes, predicate_type: str, report: type[SimulationReport] | type[EvaluationReport]) -> Report:
     try:
-        body = json.loads(payload, object_pairs_hook=_once, parse_constant=_no_number)
+        body = json.loads(payload, object_pairs_hook=once, parse_constant=no_number)
         kind, predicate, subjects = body["predicateType"], body["predicate"], body["subject"]
         if body["_type"] != "https://in-toto.io/Statement/v1" or kind != predicate_type:
             raise Unacceptable("other_kind", f"it is a {str(kind)[:80]!r}")
@@ -164,14 +165,3 @@ def _counts_contradict(report: SimulationReport) -> str:
     if ratio is not None and (total == 0 or abs(ratio - accepted / total) > 1e-6):
         return "the ratio is not that of its counts"
     return ""
-
-
-def _once(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(fields)
-    if len(found) != len(fields):
-        raise ValueError("a field appears twice")
-    return found
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number")

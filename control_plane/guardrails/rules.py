@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 from ..errors import BadInput
 from ..ledger.events import Event
 from . import events as e
-from .deciding import key_of
 from .errors import NoSuchHit, PromotionRefused
 from .matching import matcher_of
 from .rulefile import RuleSet
@@ -160,7 +159,3 @@ def _check_family(state: State, family: str) -> None:
     families = sorted({rule.family for rule in rules})
     if family not in families and not any(key.startswith(f"{family}\n") for key in state.modes):
         raise BadInput(f"no rule belongs to the family {family!r}", cure=f"there are {', '.join(families) or 'none'}")
-
-
-def mode_now(state: State, family: str, scope: str) -> Mode:
-    return state.modes.get(key_of(family, scope), Mode.SHADOW)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from ..jsonc import no_number, once
 from ..ledger.dsse import PAYLOAD_TYPE
 from .reasons import Reason
 
@@ -37,19 +38,8 @@ class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
     signatures: tuple[_Signature, ...] = ()
 
 
-def _once(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(fields)
-    if len(found) != len(fields):
-        raise ValueError("a field appears twice")
-    return found
-
-
-def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no number")
-
-
 _decode = msgspec.json.Decoder(_Envelope).decode
-_parse = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_number).decode
+_parse = json.JSONDecoder(object_pairs_hook=once, parse_constant=no_number).decode
 _encode = msgspec.json.Encoder().encode
 _UNREADABLE = (ValueError, RecursionError, msgspec.MsgspecError)
 

@@ -89,12 +89,14 @@ def lesson(
         risk,
         risk > policy.pause_above or quota > QUOTA_RISK,
         risk > policy.override_above,
-        {
-            arm: PENALTY_MOST * weight / (weight + PENALTY_HALF)
-            for arm, weight in sorted(standing.items())
-            if weight > 0.0
-        },
+        _penalties(standing),
     )
+
+
+def _penalties(standing: dict[str, float]) -> dict[str, float]:
+    return {
+        arm: PENALTY_MOST * weight / (weight + PENALTY_HALF) for arm, weight in sorted(standing.items()) if weight > 0.0
+    }
 
 
 def match_score(pattern: Pattern, error_type: str | None, attempt: int, tool: str | None, place: str | None) -> float:

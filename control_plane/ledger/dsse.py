@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from ..errors import BadSignature, ControlPlaneError, KeyUnknown
+from ..jsonc import once
 from .notes import Signer, Verifier
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -75,19 +76,12 @@ def open_envelope(envelope: bytes, verifiers: list[Verifier], *, threshold: int 
 def _read(envelope: bytes) -> Envelope:
     try:
         # The fast decoder takes the last of two fields of one name, others the first: neither is what was meant.
-        sealed = msgspec.convert(json.loads(envelope, object_pairs_hook=_once), Envelope)
+        sealed = msgspec.convert(json.loads(envelope, object_pairs_hook=once), Envelope)
     except (ValueError, RecursionError, msgspec.ValidationError) as fault:
         raise MalformedEnvelope("not a DSSE envelope", why=str(fault)) from None
     if len(sealed.signatures) > MOST_SIGNATURES:
         raise MalformedEnvelope(f"an envelope has {MOST_SIGNATURES} signatures at most")
     return sealed
-
-
-def _once(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(fields)
-    if len(found) != len(fields):
-        raise ValueError("a field appears twice")
-    return found
 
 
 def _decode(text: str) -> bytes:

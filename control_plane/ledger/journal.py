@@ -115,11 +115,6 @@ class Journal:
         """Whether it takes nothing more, because it was closed or we were forked."""
         return self._gone is not None
 
-    @property
-    def capacity(self) -> int:
-        """Bytes, headers included; what is not committed yet must fit in."""
-        return sum(segment.size for segment in self._segments)
-
     def take(self, frames: int) -> Batch:
         """The oldest frames that are not committed, of one segment; they stay until `release`."""
         with self._lock:

@@ -12,9 +12,10 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from ..dogfood.client import Call, ClientFailed, ModelRejected, TooSlow
-from .port import IncompatibleServer, Message, OpenCode, OpenCodeAway, OpenCodeRefused
+from .port import OpenCode
 from .relaying import Relay
 from .running import Running, find_binary
+from .shapes import IncompatibleServer, Message, OpenCodeAway, OpenCodeRefused
 
 ROLES = ("worker", "reviewer")
 NOWHERE = "http://127.0.0.1:9"
@@ -30,18 +31,19 @@ class Driven:
     ) -> None:  # fmt: skip
         self.model, self.transports, self.version = model, transports, ""
         self.pid = 0
-        self._folder = tempfile.TemporaryDirectory(prefix="dogfood-")
-        self._relay = Relay(provider, keys)
         self._root = root
-        try:
-            env = environment(Path(self._folder.name), self._relay, model)
-            self._running = Running(find_binary(binary), root, env)
-            self.port: OpenCode = self._running.port
-        except (OpenCodeAway, IncompatibleServer, OpenCodeRefused, OSError) as fault:
-            self._relay.close()
-            self._folder.cleanup()
-            raise ClientFailed("OpenCode could not be started", why=str(fault)) from None
-        self.version, self.pid = self.port.probe().version, self._running.pid
+        with contextlib.ExitStack() as undo:
+            folder = undo.enter_context(tempfile.TemporaryDirectory(prefix="dogfood-"))
+            self._relay = Relay(provider, keys)
+            undo.callback(self._relay.close)
+            try:
+                running = Running(find_binary(binary), root, environment(Path(folder), self._relay, model))
+                undo.callback(running.stop)
+                self.port: OpenCode = running.port
+                self.version, self.pid = self.port.probe().version, running.pid
+            except (OpenCodeAway, IncompatibleServer, OpenCodeRefused, OSError) as fault:
+                raise ClientFailed("OpenCode could not be started", why=str(fault)) from None
+            self._ends = undo.pop_all()
 
     def ask(
         self, prompt: str, *, role: str = "worker", model: str | None = None, budget_s: float, hold_s: float = 0.0,
@@ -89,9 +91,7 @@ class Driven:
             return False
 
     def close(self) -> None:
-        self._running.stop()
-        self._relay.close()
-        self._folder.cleanup()
+        self._ends.close()
 
     def _words(self, answer: Message, name: str) -> str:
         fault = answer.info.error
@@ -141,7 +141,10 @@ class Driven:
             connection.close()
         if answer.status >= 400:
             raise OpenCodeRefused(f"POST {path} was refused", status=answer.status)
-        told = json.loads(raw)
+        try:
+            told = json.loads(raw)
+        except ValueError as fault:
+            raise IncompatibleServer(f"POST {path} answers no JSON", why=str(fault)) from None
         return told if isinstance(told, dict) else {}
 
 

@@ -12,8 +12,8 @@ import msgspec
 
 from ..errors import SettingsError
 from ..replacing import replace
-from .port import OpenCodeAway
 from .running import START_S
+from .shapes import OpenCodeAway
 
 FILE = "control-plane.js"
 SERVER, AUTO, TROUBLE = "opencode-server.json", "opencode-auto.json", "opencode-trouble.json"

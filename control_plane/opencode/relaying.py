@@ -6,14 +6,14 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 from ..dogfood.client import Call
 
-PATIENCE_S = 300.0
+PATIENCE_S, SETTLE_S = 300.0, 5.0
 _SERVED = re.compile(rb'"model"\s*:\s*"([^"]{1,200})"')
 
 
@@ -28,7 +28,7 @@ class Relay(ThreadingHTTPServer):
         self.tokens = {role: f"{role}-{secrets.token_hex(16)}" for role in keys}
         self.holding: threading.Event | None = None
         self.hold_s = 0.0
-        self._lock, self._calls = threading.Lock(), list[Call]()
+        self._calls, self._under_way, self._ended = list[Call](), 0, threading.Condition()
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="relay", daemon=True)
         self._thread.start()
 
@@ -39,14 +39,24 @@ class Relay(ThreadingHTTPServer):
     def fingerprint(self, role: str) -> str:
         return "sha256:" + sha256(self.keys[role].encode()).hexdigest()[:16]
 
-    def note(self, call: Call) -> None:
-        with self._lock:
-            self._calls.append(call)
+    @contextlib.contextmanager
+    def noting(self) -> Iterator[Callable[[Call], None]]:
+        """While a call is under way; whoever asks for calls waits for it."""
+        with self._ended:
+            self._under_way += 1
+        try:
+            yield self._calls.append
+        finally:
+            with self._ended:
+                self._under_way -= 1
+                self._ended.notify_all()
 
     def calls(self) -> list[Call]:
-        """Those since the last time."""
-        with self._lock:
-            found, self._calls = self._calls, []
+        """Those since the last time. Its asker has an answer a moment before a call ends here."""
+        with self._ended:
+            self._ended.wait_for(lambda: not self._under_way, SETTLE_S)
+            found = self._calls.copy()
+            self._calls.clear()
         return found
 
     @contextlib.contextmanager
@@ -76,12 +86,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         server = self.server
-        raw = self.rfile.read(int(self.headers.get("content-length", 0)))
-        token = self.headers.get("authorization", "").removeprefix("Bearer ")
-        role = next((name for name, one in server.tokens.items() if secrets.compare_digest(one, token)), None)
+        token = self.headers.get("authorization", "").removeprefix("Bearer ").encode()
+        role = next((name for name, one in server.tokens.items() if secrets.compare_digest(one.encode(), token)), None)
         if role is None:
             return self.send_error(401)
-        asked = str(json.loads(raw or b"{}").get("model", ""))
+        try:
+            raw = self.rfile.read(int(self.headers.get("content-length", 0)))
+            asked = str(json.loads(raw or b"{}").get("model", ""))
+        except (ValueError, AttributeError):
+            return self.send_error(400)
+        with server.noting() as note:
+            self._relayed(server, role, raw, asked, note)
+        return None
+
+    def _relayed(self, server: Relay, role: str, raw: bytes, asked: str, note: Callable[[Call], None]) -> None:
         if (holding := server.holding) is not None:
             holding.wait(server.hold_s)
         served, status = b"", 502
@@ -95,8 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
                 with contextlib.suppress(OSError):
                     self.send_error(502)
         finally:
-            server.note(Call(role, server.fingerprint(role), asked, served.decode("utf-8", "replace"), status))
-        return None
+            note(Call(role, server.fingerprint(role), asked, served.decode("utf-8", "replace"), status))
 
     def _upstream(self, role: str, raw: bytes) -> http.client.HTTPConnection:
         parts = urlsplit(self.server.provider)

@@ -1,6 +1,6 @@
 """A server of OpenCode that is started here, and ended here."""
 
-import os
+import contextlib
 import re
 import shutil
 import socket
@@ -11,7 +11,9 @@ from functools import cached_property
 from pathlib import Path
 
 from .. import posix
-from .port import IncompatibleServer, OpenCode, OpenCodeAway, check_version
+from ..processes import end_group
+from .port import OpenCode, check_version
+from .shapes import IncompatibleServer, OpenCodeAway
 
 START_S = 120.0
 STOP_S = 5.0
@@ -87,13 +89,13 @@ class Running:
         return b"".join(self._lines[-20:]).decode("utf-8", "replace").strip()
 
     def stop(self) -> None:
+        """The server in good order, then whatever it had started."""
         if self.process.poll() is None:
             self.process.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, 9)
-                self.process.wait(STOP_S)
+        end_group(self.process.pid)
+        self.process.wait(STOP_S)
         self._reader.join(STOP_S)
 
     def __enter__(self) -> "Running":

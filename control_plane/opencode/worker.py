@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -15,8 +13,9 @@ from .. import posix
 from ..errors import ControlPlaneError
 from ..runner.port import Alive, Died, Erred, Idle, Resumed, Retrying, Signal, Spent
 from ..runner.trace import Chunk, TextSaid, ToolEnded
-from .port import Event, EventStream, OpenCode, OpenCodeAway, OpenCodeRefused
+from .port import EventStream, OpenCode
 from .running import STOP_S, Running, find_binary
+from .shapes import Event, OpenCodeAway, OpenCodeRefused
 
 RECONNECT_S, TRIES = (0.1, 0.3, 1.0, 2.0, 4.0), 5
 NOBODY = "Nobody is there to answer. Do without it, or take a way that needs no permission."
@@ -103,8 +102,6 @@ class OpenCodeWorker:
             self._stream.close()
         if self._running is not None:
             self._running.stop()
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._running.pid, signal.SIGKILL)
         if self._watchdog is not None and self._watchdog.stdin is not None:
             self._watchdog.kill()
             self._watchdog.stdin.close()

@@ -100,11 +100,7 @@ class Router:
         now = self._now()
         session, incumbent, stuck, size = task.session, None, False, task.tokens_in
         if session is not None:
-            known = self._sessions.get(session) if isinstance(session, str) else None
-            if known is None:
-                check_text("a task's session", session)
-            else:
-                incumbent, stuck = known.held(now)
+            incumbent, stuck = self._held(session, now)
         request = (
             task.type, task.repo, incumbent, stuck, task.in_tool_loop, task.override, task.candidates,
             task.required_tools, task.strengths, task.budget_usd, task.deadline_ms,
@@ -119,16 +115,11 @@ class Router:
         if waiting is not None:
             seen += waiting.news
         if (
-            entry is None
-            or entry.epoch != news.epoch
-            or not entry.begins <= now < entry.expires
-            or seen >= entry.due
+            entry is None or entry.epoch != news.epoch or not entry.begins <= now < entry.expires or seen >= entry.due
             or (seen > entry.seen and now >= self._leisure)
-        ):
-            entry, cached = (
-                self._compile(task, Request._make(request), now, seen if entry is None else entry.seen),
-                False,
-            )
+        ):  # fmt: skip
+            cached = False
+            entry = self._compile(task, Request._make(request), now, seen if entry is None else entry.seen)
         number = next(self._numbers)
         seed = mix_bits(self._identity.seed, number)
         prepared = entry.probe
@@ -136,16 +127,14 @@ class Router:
             at = bisect_right(entry.edges, seed & 0xFFFFFFFF)
             prepared = entry.prepared[at] or entry.prepare(at)
         decision = self._seal(f"{prepared.head}{number:x}-{prepared.packed}")
-        told = details(task)
-        tail = prepared.tail
+        told, tail = details(task), prepared.tail
         warnings, suggestions, risk, pause = entry.warnings, entry.suggestions, entry.risk, entry.pause
         if told != NO_DETAILS:
             tail = self._told(entry, prepared, told)
             if entry.taught:
                 warnings, suggestions, risk, pause = self._taught(entry, task, now)
         self._write(event_bytes(now, decision, seed, tail, session))
-        arm = prepared.arm
-        subject = prepared.subject
+        arm, subject = prepared.arm, prepared.subject
         if session is not None:
             subject = subject.within(session)
             self._sessions.chose(session, arm.name, now)
@@ -155,6 +144,13 @@ class Router:
             prepared.confidence, prepared.chance, prepared.reasons, warnings, suggestions, risk,
             pause, self._policy_hash, entry.position, seed, prepared.path_hash, cached,
         )  # fmt: skip
+
+    def _held(self, session: str, now: float) -> tuple[str | None, bool]:
+        known = self._sessions.get(session) if isinstance(session, str) else None
+        if known is None:
+            check_text("a task's session", session)
+            return None, False
+        return known.held(now)
 
     def announce(self) -> None:
         """Say aloud which breakers moved because of what this process recorded."""

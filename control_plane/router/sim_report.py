@@ -22,19 +22,6 @@ ACCEPTANCE = 0.9
 # A tail over its limit is the policy's doing when it is so much slower than it was.
 WORSE = 1.1
 
-REASONS: Mapping[str, str] = {
-    "unsigned_event": "no checkpoint of the ledger covers it",
-    "invalid_signature": "the checkpoint that covers it does not hold",
-    "missing_trace_id": "it belongs to no session, and the request asks for one",
-    "fidelity_below_minimum": "it tells less of tokens and trace than the request asks for",
-    "inputs_not_captured": "it was recorded without its inputs",
-    "catalogue_unknown": "its catalogue was never declared",
-    "not_repeated": "decided again as it was, it comes out differently",
-    "propensity_differs": "the chance on record is not the one that it had",
-    "policy_failed": "the policy makes a way of choosing fail that had worked",
-    "unknown_event": "the history holds no such decision",
-}
-
 
 class SimulationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Which decisions (all, or those named), and what is asked of each to be evidence."""

@@ -152,6 +152,23 @@ def look(
         penalties = {}
     if penalties and request.in_tool_loop:
         allowed = _steady(state, allowed, penalties, request, now, filtered)
+    board, allowed = _laid_out(state, allowed, spared, request, arms, policy, boards, filtered)
+    chosen = allowed or spared
+    lesson = teacher.lesson(request.task_type, now, repo=request.repo)
+    adjusted = _adjustments(penalties, lesson.arm_penalties, unheard, chosen, request, policy)
+    until = min([now + TTL, *(until for until in state.held.values() if until > now)])
+    beliefs, utilities = tuple(board.beliefs[: len(chosen)]), tuple(board.utilities[: len(chosen)])
+    return Situation(
+        state, request, arms, policy, now, allowed, spared, tuple(filtered), probe, until, board, beliefs, utilities,
+        adjusted, lesson,
+    )  # fmt: skip
+
+
+def _laid_out(
+    state: RouterState, allowed: tuple[Arm, ...], spared: tuple[Arm, ...], request: Request, arms: Arms,
+    policy: Policy, boards: Boards, filtered: list[tuple[str, str]],
+) -> tuple[Board, tuple[Arm, ...]]:  # fmt: skip
+    """The board, and which arms on it the task can pay for."""
     board = boards.board(allowed or spared, arms, policy, request)
     board.refresh(state.beliefs)
     affordable = _affordable(board, allowed, request, filtered)
@@ -159,27 +176,7 @@ def look(
         allowed = affordable
         board = boards.board(allowed, arms, policy, request)
         board.refresh(state.beliefs)
-    chosen = allowed or spared
-    count = len(chosen)
-    lesson = teacher.lesson(request.task_type, now, repo=request.repo)
-    adjusted = _adjustments(penalties, lesson.arm_penalties, unheard, chosen, request, policy)
-    return Situation(
-        state,
-        request,
-        arms,
-        policy,
-        now,
-        allowed,
-        spared,
-        tuple(filtered),
-        probe,
-        min([now + TTL, *(until for until in state.held.values() if until > now)]),
-        board,
-        tuple(board.beliefs[:count]),
-        tuple(board.utilities[:count]),
-        adjusted,
-        lesson,
-    )
+    return board, allowed
 
 
 def _fitting(request: Request, arms: Arms, filtered: list[tuple[str, str]]) -> tuple[Arm, ...]:

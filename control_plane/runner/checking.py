@@ -1,21 +1,17 @@
 """Runs the checks of a workspace and looks for what was expected there."""
 
-import contextlib
 import fnmatch
 import os
 import re
-import signal
-import subprocess
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .. import posix
+from .. import posix, processes
 from .tree import Tree
 from .verdicts import Checked
 
-TIMEOUT_S, LARGEST, _SLICE_S = 600.0, 200_000, 0.1
+TIMEOUT_S, LARGEST = 600.0, 200_000
 _LINTERS = frozenset(
     ("ruff", "eslint", "mypy", "tsc", "flake8", "pylint", "prettier", "clippy", "vet", "lint", "typecheck")
 )
@@ -31,34 +27,11 @@ def run_check(
     """One command without a shell, in a group of its own that ends with it, or when the run is stopped."""
     posix.needed_for("a check of a workspace")
     before = tree.hash()
-    with tempfile.TemporaryFile() as said:
-        try:
-            process = subprocess.Popen(  # noqa: S603 - the user's own check
-                list(command), cwd=tree.folder, env={**env, "CI": "1"}, stdin=subprocess.DEVNULL, stdout=said,
-                stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
-        except OSError as fault:
-            return Checked(tuple(command), None, str(fault), before, kind_of(command))
-        try:
-            code = _wait(process, timeout_s, stop or threading.Event())
-        finally:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        said.seek(max(0, said.seek(0, os.SEEK_END) - LARGEST))
-        output = said.read().decode("utf-8", "replace")
+    ran = processes.run(command, tree.folder, {**env, "CI": "1"}, timeout_s, stop=stop, head=0, tail=LARGEST)
+    if ran.fault:
+        return Checked(tuple(command), None, ran.fault, before, kind_of(command))
     # A check may write what it always writes; what it leaves behind is what it vouches for.
-    return Checked(tuple(command), code, output, tree.hash(), kind_of(command))
-
-
-def _wait(process: "subprocess.Popen[bytes]", timeout_s: float, stop: threading.Event) -> int | None:
-    left = timeout_s
-    while left > 0 and not stop.is_set():
-        try:
-            return process.wait(_SLICE_S)
-        except subprocess.TimeoutExpired:
-            left -= _SLICE_S
-    return None
+    return Checked(tuple(command), ran.code, ran.said, tree.hash(), kind_of(command))
 
 
 def kind_of(command: Sequence[str]) -> str:

@@ -27,12 +27,6 @@ class RunIsOver(Conflict):
     code = "runner.over"
 
 
-class WorkerFailed(RunnerError):
-    """The worker cannot be started, or went away."""
-
-    code = "runner.worker-failed"
-
-
 class ReviewerFault(RunnerError):
     """The reviewer gave no usable answer; `kind` is away, slow, status, html, invalid, empty."""
 

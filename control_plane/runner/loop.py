@@ -16,7 +16,7 @@ from .checking import missing_from, named_in, run_check
 from .detector import Detector, Loop
 from .events import Outcome
 from .port import Alive, Died, Erred, Idle, Resumed, Retrying, Signal, Spent, Stop, Worker
-from .reviewing import Reviewer, ask_patiently
+from .reviewing import Reviewer, ask_aside
 from .rules import EXITS, FATAL, Next, Review, after_idle, after_loop, answer_to, error_kind, nudge
 from .sampling import Sample
 from .service import RunBook
@@ -28,11 +28,8 @@ from .verdicts import Checked, Judged, counted, judge
 
 Tell = Callable[[str, dict[str, Any]], None]
 OFTEN = (e.CallSeen, e.TextSeen)
-SLICE_S, SHOWN, RESUME = (
-    0.25,
-    300,
-    "The session was interrupted. Look at what is done already, and go on with the task:\n",
-)
+SLICE_S, SHOWN = 0.25, 300
+RESUME = "The session was interrupted. Look at what is done already, and go on with the task:\n"
 STALLED = "Nothing came for {0:g} seconds, so the turn was ended. Go on, in smaller steps, without commands that wait."
 
 
@@ -261,7 +258,7 @@ class Control:
         self._drain_idle()
         if erred.kind in ("model", "retries") and self._model and not self._asked.model and len(self._failed) < 2:
             failed = self._model
-            self._settle(success=False)
+            self._settle(self._spent(), success=False, error=self._error or None)
             self._failed.append(failed)
             self._choose()
             if self._model and self._model not in self._failed:
@@ -274,27 +271,15 @@ class Control:
     def _review(self, facts: dict[str, Any]) -> Review | None:
         assert self._reviewer is not None
         asked = (self._asked.task, self._sample.lines(), tuple(self._summaries), facts)
-        review, tries, errors = self._asked_reviewer(asked)
+        answer = ask_aside(self._reviewer, self._clock, self._ending, asked)
+        if answer is None:
+            raise Finished("aborted", self._why_stopped())
+        review, tries, errors = answer
         said = review or Review("")
         self._note("reviewed", e.Reviewed(**self._facts(), **said._asdict(), tries=tries, errors=errors))
         if review is not None:
             self._summaries = [*self._summaries[-4:], f"{review.action}: {review.reason}"]
         return review
-
-    def _asked_reviewer(self, asked: Any) -> tuple[Review | None, int, tuple[str, ...]]:
-        """In a thread of its own: whoever ends the run does not wait for a slow reviewer."""
-        assert self._reviewer is not None
-        reviewer, found = self._reviewer, list[tuple[Review | None, int, tuple[str, ...]]]()
-        thread = threading.Thread(
-            target=lambda: found.append(ask_patiently(reviewer, self._clock, self._ending, asked)),
-            name="reviewer", daemon=True,
-        )  # fmt: skip
-        thread.start()
-        while thread.is_alive() and not self._ending.is_set():
-            thread.join(SLICE_S)
-        if not found:
-            raise Finished("aborted", self._why_stopped())
-        return found[0]
 
     def _run_checks(self) -> list[Checked]:
         timeout, environment = self._asked.check_timeout_s, self._environment
@@ -367,26 +352,22 @@ class Control:
         except ControlPlaneError:
             return Spent()
 
-    def _settle(self, *, success: bool | None) -> None:
-        spent, before = self._spent(), self._settled
-        self._settled = spent
+    def _settle(self, spent: Spent, *, success: bool | None, error: str | None) -> None:
+        """What this model spent since the one before it, and what came of that, back to the router."""
+        before, self._settled = self._settled, spent
         part = Spent(
             max(0.0, spent.cost_usd - before.cost_usd), max(0, spent.tokens_in - before.tokens_in),
             max(0, spent.tokens_out - before.tokens_out), spent.model,
         )  # fmt: skip
-        seconds, error = self._clock.monotonic() - self._began, self._error or None
-        self._book.settle(self._decision, part, seconds, success=success, error=error if not success else None)
+        seconds = self._clock.monotonic() - self._began
+        self._book.settle(self._decision, part, seconds, success=success, error=error)
         self._decision = ""
 
     def _end(self, outcome: Outcome, reason: str, spent: Spent) -> e.RunEnded:
         judged = self._judged.verdict if outcome in ("completed", "max-iterations") else ""
         success = {"completed": True if judged == "verified" else None, "aborted": None}.get(outcome, False)
-        part, before = spent, self._settled
-        if self._decision:
-            part = Spent(spent.cost_usd - before.cost_usd, spent.tokens_in - before.tokens_in,
-                         spent.tokens_out - before.tokens_out, spent.model)  # fmt: skip
-            error = "cancelled" if outcome == "aborted" else (self._error or None) if success is False else None
-            self._book.settle(self._decision, part, self._clock.monotonic() - self._began, success=success, error=error)
+        error = "cancelled" if outcome == "aborted" else (self._error or None) if success is False else None
+        self._settle(spent, success=success, error=error)
         ended = e.RunEnded(
             run=self.name, outcome=outcome, exit_code=EXITS[outcome], reason=reason[:4000], verdict=judged,
             iterations=self._iteration, seconds=round(self._clock.monotonic() - self._began, 3),

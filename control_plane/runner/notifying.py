@@ -4,13 +4,12 @@ import hashlib
 import hmac
 import http.client
 import ipaddress
-import json
 import random
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from ..clock import Clock
@@ -34,7 +33,7 @@ def addresses(host: str, port: int) -> list[str]:
 class Notifier:
     """`allowed`: hosts that may be private. Loopback is this machine's own and needs no leave."""
 
-    secret: str
+    secret: str = field(repr=False)
     allowed: frozenset[str] = frozenset()
     pauses_s: Sequence[float] = PAUSES_S
     patience_s: float = PATIENCE_S
@@ -124,7 +123,3 @@ def verify(secret: str, notice: str, told: str, body: bytes, now: float, toleran
     if not parts.get("t", "").isdigit() or abs(now - int(parts["t"])) > tolerance_s:
         return False
     return hmac.compare_digest(signature(secret, notice, int(parts["t"]), body), told)
-
-
-def body_of(run: str, **facts: object) -> str:
-    return json.dumps({"type": "runner.run-ended", "run": run, **facts}, sort_keys=True)

@@ -5,7 +5,7 @@ import json
 import random
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +15,7 @@ from .errors import ReviewerFault
 from .rules import Review
 
 ACTIONS = ("continue", "complete", "stuck", "abort")
-LARGEST, PATIENCE_S, PAUSES_S = 1 << 20, 30.0, (1.0, 2.0, 4.0)
+LARGEST, PATIENCE_S, PAUSES_S, SLICE_S = 1 << 20, 30.0, (1.0, 2.0, 4.0), 0.25
 SYSTEM = (
     "You review the work of a coding agent. Answer with one JSON object only: "
     '{"action": "continue" | "complete" | "stuck" | "abort", "reason": "…", "feedback": "…"}. '
@@ -28,7 +28,7 @@ SYSTEM = (
 class Reviewer:
     url: str
     model: str
-    key: str = ""
+    key: str = field(default="", repr=False)
     patience_s: float = PATIENCE_S
     pauses_s: Sequence[float] = PAUSES_S
 
@@ -86,12 +86,23 @@ def read_review(raw: bytes) -> Review:
     return Review(told["action"], str(told.get("reason") or ""), str(told.get("feedback") or ""))
 
 
-def ask_patiently(
-    reviewer: Reviewer,
-    clock: Clock,
-    stop: threading.Event,
-    asked: tuple[str, Sequence[str], Sequence[str], dict[str, Any]],
-) -> tuple[Review | None, int, tuple[str, ...]]:
+Question = tuple[str, Sequence[str], Sequence[str], dict[str, Any]]
+Reviewed = tuple[Review | None, int, tuple[str, ...]]
+
+
+def ask_aside(reviewer: Reviewer, clock: Clock, stop: threading.Event, asked: Question) -> Reviewed | None:
+    """In a thread of its own, which is left behind when the run ends: nobody waits for a slow reviewer then."""
+    found: list[Reviewed] = []
+    thread = threading.Thread(
+        target=lambda: found.append(ask_patiently(reviewer, clock, stop, asked)), name="reviewer", daemon=True
+    )
+    thread.start()
+    while thread.is_alive() and not stop.is_set():
+        thread.join(SLICE_S)
+    return found[0] if found else None
+
+
+def ask_patiently(reviewer: Reviewer, clock: Clock, stop: threading.Event, asked: Question) -> Reviewed:
     """The review or None, how many tries, and what went wrong in each; what cannot mend itself is not tried again."""
     errors: list[str] = []
     for pause in (*reviewer.pauses_s, None):

@@ -11,13 +11,13 @@ import msgspec
 from control_plane.guardrails import events as e
 from control_plane.guardrails.deciding import Modes, Past, Verdict, decide
 from control_plane.guardrails.matching import Matcher, matcher_of, with_own
-from control_plane.guardrails.outcomes import Ended, Outcome, read_outcome
 from control_plane.guardrails.rulefile import read_rules
 from control_plane.guardrails.rules import MOST_ROUNDS, answer_stop
 from control_plane.guardrails.state import State, fold
 from control_plane.guardrails.statistics import upper_bound
 from control_plane.guardrails.terms import Decision, Mode
 from tests.bars.frame import Bar
+from tests.guardrails.client import Ended, Outcome, read_outcome
 from tests.guardrails.ground import RULES, Judge, lay_out
 
 Bound = Callable[[int, int], float]

@@ -86,6 +86,27 @@ def test_a_commit_that_fails_is_told_to_all_who_waited(house: House, monkeypatch
     assert house.say(thread)["seq"] == 1
 
 
+def test_an_interrupt_of_the_one_who_writes_is_no_success_for_the_others(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread = house.thread()
+    held = Held(house, monkeypatch)
+    append = house.plane.ledger.append
+
+    def interrupted(stream: str, events: Any, **more: Any) -> int:
+        if held.commits:
+            raise KeyboardInterrupt
+        return append(stream, events, **more)
+
+    with monkeypatch.context() as struck:
+        struck.setattr(house.plane.ledger, "append", interrupted)
+        futures = held.together(*[lambda n=n: house.say(thread, body=f"{n}") for n in range(4)])
+    assert futures[0].result()["seq"] == 1
+    kinds = sorted(type(one.exception()).__name__ for one in futures[1:])
+    assert kinds == ["Internal", "Internal", "KeyboardInterrupt"]
+    assert [m["body"] for m in house.read(thread)["messages"]] == ["0"]
+
+
 def test_many_at_once_get_numbers_without_a_gap(house: House) -> None:
     thread = house.thread()
     with ThreadPoolExecutor(16) as pool:

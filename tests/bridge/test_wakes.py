@@ -3,8 +3,8 @@
 import pytest
 
 from control_plane.bridge.drivers import SENT, Order, Outcome
-from control_plane.bridge.supervising import Supervisor
 from control_plane.bridge.terms import DEFAULTS, JobStatus, Status, Step
+from control_plane.errors import LedgerUnavailable
 from control_plane.watching import supervision
 from tests.bridge.conftest import BOSS, EXEC, REVIEWER, House
 
@@ -266,59 +266,6 @@ def test_a_prompt_beyond_8192_bytes_is_refused(house: House) -> None:
     house.call("trigger_participant", BOSS, trigger_prompt="ü" * 4096, **asked)
 
 
-@pytest.mark.requirement("BRIDGE-07")
-def test_of_two_supervisors_one_acts_and_the_other_takes_over_when_the_lease_ends(house: House) -> None:
-    house.beat()
-    thread = house.thread()
-    house.say(thread)
-    second = Supervisor(house.bridge, {"fake": house.runtime}, holder="second")
-
-    class Killed(BaseException):
-        pass
-
-    def die(order: Order) -> Outcome:
-        raise Killed
-
-    house.runtime.answer = die
-    with pytest.raises(Killed):
-        house.tick(1)
-    house.runtime.answer = lambda _: SENT
-    assert house.job(thread).holder == house.supervisor.holder
-    house.clock.pass_by(29.9)
-    assert second.tick().idle
-    house.clock.pass_by(0.1)
-    assert second.tick().failed == 1
-    house.clock.pass_by(2)
-    second.tick()
-    assert told(house) == [("trigger", 2)]
-    assert house.job(thread).holder == "second"
-
-
-@pytest.mark.requirement("BRIDGE-32")
-def test_a_wake_that_got_through_before_its_supervisor_died_is_not_repeated(house: House) -> None:
-    house.beat()
-    thread = house.thread()
-    house.say(thread)
-
-    class Killed(BaseException):
-        pass
-
-    wake = house.runtime.wake
-
-    def then_die(order: Order, quiet_s: float) -> Outcome:
-        wake(order, quiet_s)
-        raise Killed
-
-    house.runtime.wake = then_die  # type: ignore[method-assign]
-    with pytest.raises(Killed):
-        house.tick(1)
-    house.runtime.wake = wake  # type: ignore[method-assign]
-    house.restart()
-    house.tick(30)
-    assert told(house) == [("trigger", 1)]
-    assert house.job(thread).sent is not None
-
-
 def test_at_most_ten_wakes_are_under_way(house: House) -> None:
     house.beat()
     threads = [house.thread() for _ in range(12)]
@@ -361,7 +308,6 @@ def test_ticks_are_logged_as_completed_idle_or_failed(house: House, monkeypatch:
     house.tick()
 
     def away(_: int | None = None) -> int:
-        from control_plane.errors import LedgerUnavailable
 
         raise LedgerUnavailable("the disk is away")
 

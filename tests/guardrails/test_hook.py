@@ -18,9 +18,9 @@ from control_plane.guardrails.alone import decide_bare
 from control_plane.guardrails.claude import reply
 from control_plane.guardrails.errors import BadPayload
 from control_plane.guardrails.hooking import Reply, hook
-from control_plane.guardrails.outcomes import Ended, Outcome, merged, read_outcome, run_hook
 from control_plane.guardrails.replaying import read
 from control_plane.guardrails.resident import AlreadyResident, Resident
+from tests.guardrails.client import Ended, Outcome, merged, read_outcome, run_hook
 from tests.guardrails.conftest import DB, write_rules
 from tests.guardrails.ground import RULES
 

@@ -148,6 +148,15 @@ def test_a_cell_cannot_break_its_table(guard, write):
     assert "src/db/a\\|b.ts" in as_markdown(reporting.make(guard, "labels"))
 
 
+def promote_the_others(guard, write) -> None:
+    for path in (*(f"s{n}/.env" for n in range(59)), *(f"web/src/{n}.tsx" for n in range(59))):
+        answer = write(path, content="makeStyles(", session="more")
+        guard.ledger.flush()
+        guard.label(answer.decision, Label.TP, rule=answer.hits[0].rule)
+    guard.promote("secrets")
+    guard.promote("frontend")
+
+
 def status_of(guard) -> list[str]:
     return [phase.status for phase in phases(guard.state(), guard.now())]
 
@@ -185,12 +194,7 @@ def test_the_eight_phases_go_on_as_their_evidence_comes_into_the_log(guard, writ
     guard.ledger.flush()
     report("expansion")
     assert status_of(guard)[4] == "in progress", "other families are still in shadow"
-    for path in (*(f"s{n}/.env" for n in range(59)), *(f"web/src/{n}.tsx" for n in range(59))):
-        answer = write(path, content="makeStyles(", session="more")
-        guard.ledger.flush()
-        guard.label(answer.decision, Label.TP, rule=answer.hits[0].rule)
-    guard.promote("secrets")
-    guard.promote("frontend")
+    promote_the_others(guard, write)
     assert status_of(guard)[4] == "done"
     guard.set_stop("", "execute")
     (project / "ruff").write_text("#!/bin/sh\nexit 0\n")

@@ -15,6 +15,7 @@ from control_plane.guardrails import running, stopping
 from control_plane.guardrails.planning import Check, plan
 from control_plane.guardrails.replaying import read
 from control_plane.guardrails.running import run_check
+from tests.opencode.world import until
 
 
 def write(project: Path, files: dict[str, str]) -> Path:
@@ -113,7 +114,7 @@ def test_a_time_out_kills_the_whole_process_group(tmp_path):
     assert (result.outcome, result.exit_code) == ("timed-out", None)
     assert result.seconds < 60
     pid = int(marker.read_text())
-    assert gone(pid)
+    until(lambda: gone(pid))
 
 
 def gone(pid: int) -> bool:

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from control_plane.opencode.port import OpenCodeRefused
+from control_plane.opencode.shapes import OpenCodeRefused
 from tests.opencode.world import A, B, World, until, watched
 
 # A real OpenCode starts slowly where others are at work.

@@ -70,15 +70,15 @@ def grow(home: Path, turns: int, seed: int) -> None:
             plane.ledger.append("turns", facts[at : at + 200])
 
 
-def recomputed(home: Path, since: float, until: float) -> dict[str, Any]:  # noqa: C901 - straight on, from row to figure
-    """From the rows of the database, with nothing of the program."""
-    with contextlib.closing(sqlite3.connect(home / "ledger.db")) as rows:
-        log = [
-            (topic, json.loads(state))
-            for topic, state in rows.execute("SELECT topic, state FROM stored_events ORDER BY rowid")
-        ]
+Log = list[tuple[str, dict[str, Any]]]
+# Of an answer: its turn, its dollars, its requests.
+Answered = dict[str, tuple[str, float, int]]
+
+
+def answers_in(log: Log, since: float, until: float) -> tuple[dict[str, dict[str, Any]], Answered, dict[str, str]]:
+    """Turns by name, answers by message, and the model of each turn."""
     turn: dict[str, dict[str, Any]] = {}
-    answered: dict[str, tuple[str, float, int]] = {}
+    answered: Answered = {}
     model_of: dict[str, str] = {}
     for topic, one in log:
         inside = since <= one["at"] < until
@@ -97,6 +97,33 @@ def recomputed(home: Path, since: float, until: float) -> dict[str, Any]:  # noq
                         step["usage"].get("quota", 0),
                     )
                     model_of.setdefault(step["turn"], step["model"])
+    return turn, answered, model_of
+
+
+def priced(
+    asked: list[tuple[str, str, float]], cells: dict[tuple[str, str], list[float]]
+) -> tuple[float, float, float]:
+    """What the advised models would have cost: estimate, its standard error, how many answers it rests on."""
+    estimate = variance = 0.0
+    weights: list[float] = []
+    for cell in {(kind, model) for kind, model, _ in asked}:
+        seen, count = cells[cell], sum((kind, model) == cell for kind, model, _ in asked)
+        if len(seen) >= 2:
+            mean = sum(seen) / len(seen)
+            estimate += count * mean
+            variance += count**2 * sum((x - mean) ** 2 for x in seen) / (len(seen) - 1) / len(seen)
+            weights += [count / len(seen)] * len(seen)
+    return estimate, math.sqrt(variance), sum(weights) ** 2 / sum(w * w for w in weights) if weights else 0.0
+
+
+def recomputed(home: Path, since: float, until: float) -> dict[str, Any]:
+    """From the rows of the database, with nothing of the program."""
+    with contextlib.closing(sqlite3.connect(home / "ledger.db")) as rows:
+        log = [
+            (topic, json.loads(state))
+            for topic, state in rows.execute("SELECT topic, state FROM stored_events ORDER BY rowid")
+        ]
+    turn, answered, model_of = answers_in(log, since, until)
     cost: dict[str, float] = defaultdict(float)
     for name, dollars, _ in answered.values():
         cost[name] += dollars
@@ -115,15 +142,7 @@ def recomputed(home: Path, since: float, until: float) -> dict[str, Any]:  # noq
         for name, one in turn.items()
         if name in cost and one["picked"] != "auto" and one.get("advised_decision")
     ]
-    estimate = variance = 0.0
-    weights: list[float] = []
-    for cell in {(kind, model) for kind, model, _ in asked}:
-        seen, count = cells[cell], sum((kind, model) == cell for kind, model, _ in asked)
-        if len(seen) >= 2:
-            mean = sum(seen) / len(seen)
-            estimate += count * mean
-            variance += count**2 * sum((x - mean) ** 2 for x in seen) / (len(seen) - 1) / len(seen)
-            weights += [count / len(seen)] * len(seen)
+    estimate, error, effective = priced(asked, cells)
     return {
         "spent_usd": sum(dollars for _, dollars, _ in answered.values()),
         "requests": sum(quota for _, _, quota in answered.values()),
@@ -132,9 +151,9 @@ def recomputed(home: Path, since: float, until: float) -> dict[str, Any]:  # noq
         "won": sum(verdict == "good" for verdict in verdicts.values()),
         "reverted": sum(verdict == "reverted" for verdict in verdicts.values()),
         "auto_usd": estimate,
-        "low_usd": max(0.0, estimate - 1.959963984540054 * math.sqrt(variance)),
-        "high_usd": estimate + 1.959963984540054 * math.sqrt(variance),
-        "effective": sum(weights) ** 2 / sum(w * w for w in weights) if weights else 0.0,
+        "low_usd": max(0.0, estimate - 1.959963984540054 * error),
+        "high_usd": estimate + 1.959963984540054 * error,
+        "effective": effective,
         "asked": len(asked),
     }
 

@@ -12,8 +12,9 @@ from control_plane.turns.caution import permitted, shortfall
 from control_plane.turns.events import Limits, Usage
 from control_plane.turns.rules import Price as Priced
 from control_plane.turns.rules import UnknownTurn, over, toll
-from control_plane.turns.service import Asked, Ended, Failed, Step, TurnBook
+from control_plane.turns.service import TurnBook
 from control_plane.turns.state import Session, Spent, Tally
+from control_plane.turns.terms import Asked, Ended, Failed, Step
 
 A, B, C = "acme/a", "acme/b", "acme/c"
 ARMS = [Arm(A, price_in=3, price_out=15), Arm(B, price_in=1, price_out=5), Arm(C, price_in=0.1, price_out=0.5)]

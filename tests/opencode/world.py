@@ -17,8 +17,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from control_plane.ledger.flock import lock
-from control_plane.opencode.port import Event, Message, OpenCode
+from control_plane.opencode.port import OpenCode
 from control_plane.opencode.running import Running
+from control_plane.opencode.shapes import Event, Message
 from tests.opencode.scripted_model import Scripted
 
 REPO = Path(__file__).parents[2]

@@ -1,6 +1,5 @@
 """The choice of an arm: pure, exact about its chances, cautious where it must be."""
 
-import itertools
 import math
 import random
 
@@ -11,10 +10,10 @@ from hypothesis import strategies as st
 
 from control_plane.router.ahead import Ahead
 from control_plane.router.board import Board, Candidate, ChoicePolicy
-from control_plane.router.cascade import Step, StepBelief, StepResult, compose, hidden_success, learn_cascade
+from control_plane.router.cascade import Step
 from control_plane.router.choice import SLOTS, compile_table, mix_bits, pick, serves
 from control_plane.router.events import ResultRecorded
-from control_plane.router.posterior import MEMORY, Beliefs, VerifierBook, learn
+from control_plane.router.posterior import MEMORY, Beliefs, learn
 from control_plane.router.situation import Boards, Request, look
 from control_plane.router.state import RouterState
 from control_plane.router.terms import Arm, Arms, Policy
@@ -318,171 +317,9 @@ def test_what_is_remembered_stays_bounded():
     assert beliefs.arms["cheap"].total.runs <= MEMORY + 32
 
 
-def by_enumeration(steps, verifiers):
-    """Every way a cascade can go: each step good or bad, accepted or not."""
-    success = cost = 0.0
-    for good in itertools.product([True, False], repeat=len(steps)):
-        for accepted in itertools.product([True, False], repeat=len(steps) - 1):
-            chance = math.prod(s.success if g else 1 - s.success for s, g in zip(steps, good, strict=True))
-            for g, a, v in zip(good, accepted, verifiers, strict=False):
-                rate = v.sensitivity if g else v.false_alarm
-                chance *= rate if a else 1 - rate
-            last = accepted.index(True) if True in accepted else len(steps) - 1
-            success += chance * good[last]
-            cost += chance * sum(s.cost for s in steps[: last + 1])
-    return success, cost
-
-
-@given(
-    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 3)), min_size=1, max_size=4),
-    st.floats(0, 1),
-    st.floats(0, 1),
-)
-@settings(max_examples=60, deadline=None)
-def test_a_cascade_is_worth_what_all_its_ways_are_worth(parts, tpr, fpr):
-    verifier = VerifierBook(good=1.0, good_accepted=tpr, bad=1.0, bad_accepted=fpr)
-    steps = [StepBelief(p, c, 0.0, 10.0) for p, c in parts]
-    verifiers = [verifier] * (len(steps) - 1) + [None]
-    composed = compose(steps, verifiers, [1.0] * len(steps))
-    assert (composed.success, composed.cost) == pytest.approx(by_enumeration(steps, verifiers), abs=1e-9)
-
-
-def test_later_steps_keep_only_a_share_of_their_success():
-    steps = [StepBelief(0.5, 0.1, 1.0, 9.0), StepBelief(0.8, 1.0, 2.0, 4.0)]
-    verifier = VerifierBook(good=1.0, good_accepted=1.0, bad=1.0, bad_accepted=0.0)
-    composed = compose(steps, [verifier, None], [1.0, 0.5])
-    assert composed == StepBelief(0.5 + 0.5 * 0.4, 0.6, 2.0, 4.0)
-
-
-def test_bayes_says_what_refused_work_was_worth():
-    verifier = VerifierBook(good=100.0, good_accepted=95.0, bad=100.0, bad_accepted=20.0)
-    assert hidden_success(0.5, verifier, False) == pytest.approx(0.05 / (0.05 + 0.80))
-    assert hidden_success(0.5, verifier, True) == pytest.approx(0.95 / (0.95 + 0.20))
-
-
-def cascade_run(rng, told):
-    """One run of cheap (.6) → verifier (.8/.6) → strong; refused work is `told` to be good or bad, or stays hidden."""
-    good = rng.random() < 0.6
-    if rng.random() < (0.8 if good else 0.4):
-        return [StepResult(True, float(good), 0.1, 1.0)]
-    return [StepResult(False, float(good) if told else None, 0.1, 1.0), StepResult(None, 1.0, 1.0, 5.0)]
-
-
-def learned_from_cascades(told):
-    beliefs, rng = Beliefs(), random.Random(2)
-    steps = (Step("cheap", "tests"), Step("strong"))
-    for _ in range(3000):
-        learn(beliefs, "cheap", "code.fix", None, float(rng.random() < 0.6), 0.1, 1.0)
-        learn_cascade(beliefs, "both", steps, "code.fix", None, cascade_run(rng, told))
-    total = beliefs.arms["cheap"].total
-    return total.wins / total.runs, beliefs.verifier("tests")
-
-
-def test_rates_of_a_verifier_are_learned_where_the_truth_comes_out():
-    chance, verifier = learned_from_cascades(told=True)
-    assert (chance, verifier.sensitivity, verifier.false_alarm) == pytest.approx((0.6, 0.8, 0.4), abs=0.04)
-
-
-def test_what_a_verifier_lets_through_is_learned_even_where_refused_work_stays_unjudged():
-    chance, verifier = learned_from_cascades(told=False)
-    assert chance == pytest.approx(0.6, abs=0.06)
-    assert chance * verifier.sensitivity == pytest.approx(0.48, abs=0.06)
-    assert (1 - chance) * verifier.false_alarm == pytest.approx(0.16, abs=0.04)
-
-
 def test_in_a_tool_loop_an_arm_that_never_ran_is_not_tried():
     poor = beliefs_of(("cheap", 20, 4))
     assert compile_table(board(), poor, in_tool_loop=True).arms == (0,)
-
-
-def test_a_cascade_that_never_ran_starts_from_its_steps_and_then_from_its_own_results():
-    both = Candidate("both", steps=(Step("cheap", "tests"), Step("strong")))
-    beliefs = beliefs_of(("cheap", 300, 180), ("strong", 300, 240))
-    before = success_of(beliefs, "both", arms=[*ARMS, both])
-    assert before > 0.6
-    for _ in range(300):
-        learn_cascade(beliefs, "both", both.steps, "code.fix", None, [StepResult(True, 0.0, 0.1)])
-    assert success_of(beliefs, "both", arms=[*ARMS, both]) < 0.2
-
-
-def test_cascades_share_their_verifier_and_may_use_arms_that_are_no_candidates():
-    first = Candidate("one", steps=(Step("cheap", "tests"), Step("hidden")))
-    second = Candidate("two", steps=(Step("middle", "tests"), Step("hidden")))
-    beliefs = Beliefs()
-    shown = board([Candidate("cheap"), Candidate("middle"), first, second])
-    before = compile_table(shown, beliefs).beliefs[3]
-    for _ in range(50):
-        learn_cascade(beliefs, "one", first.steps, "code.fix", None, [StepResult(True, 0.0, 0.1)])
-    table = compile_table(shown, beliefs)
-    assert table.names == ("cheap", "middle", "one", "two")
-    assert table.beliefs[3].success < before.success
-
-
-def test_what_one_cascade_shows_of_its_last_arm_counts_for_all_that_end_in_it():
-    first = Candidate("one", steps=(Step("cheap", "tests"), Step("strong")))
-    second = Candidate("two", steps=(Step("middle", "tests"), Step("strong")))
-    third = Candidate("three", steps=(Step("middle", "tests"), Step("other")))
-    shown, beliefs = board([*ARMS, Candidate("other"), first, second, third]), beliefs_of(("cheap", 50, 20))
-    for _ in range(50):
-        refused = [StepResult(False, None, 0.1), StepResult(None, 1.0, 0.1)]
-        learn_cascade(beliefs, "one", first.steps, "code.fix", None, refused)
-    table = compile_table(shown, beliefs)
-    two, three = table.beliefs[table.names.index("two")], table.beliefs[table.names.index("three")]
-    assert two.success > three.success + 0.05
-
-
-def fallen(before: float, since: float) -> Beliefs:
-    """An arm that was good for 320 runs, then bad for 96; the other one is steady at 75 %."""
-    beliefs = Beliefs()
-    for n in range(320):
-        learn(beliefs, "fallen", "t", None, float((n + 1) * before // 1 > n * before // 1))
-        learn(beliefs, "steady", "t", None, float(n % 4 != 0))
-    for n in range(96):
-        learn(beliefs, "fallen", "t", None, float((n + 1) * since // 1 > n * since // 1))
-    return beliefs
-
-
-def asked(beliefs: Beliefs, **told: bool | str) -> float:
-    board = Board([Candidate("fallen"), Candidate("steady")], ChoicePolicy(), "t")
-    return compile_table(board, beliefs, **told).chance(0)
-
-
-def test_an_arm_that_fell_is_asked_now_and_then_and_the_less_the_longer_it_is_away() -> None:
-    beliefs = fallen(0.95, 0.4)
-    soon = asked(beliefs)
-    assert 0.02 < soon < 0.15
-    assert 0.0 < asked(beliefs, incumbent="steady") < soon
-    assert asked(beliefs, in_tool_loop=True) == 0.0
-    for n in range(4000):
-        learn(beliefs, "steady", "t", None, float(n % 4 != 0))
-    assert 0.0 < asked(beliefs) < 0.1 * soon + 0.005
-
-
-def test_an_arm_that_fell_but_was_never_the_better_one_is_left_alone() -> None:
-    assert asked(fallen(0.7, 0.2)) < 0.001
-
-
-def test_an_arm_that_has_its_quality_back_is_what_it_was_after_a_few_results() -> None:
-    beliefs, before = fallen(0.95, 0.4), 0.0
-    for success in (1.0, 1.0, 0.0, *[1.0] * 14):
-        before = asked(beliefs)
-        learn(beliefs, "fallen", "t", None, success)
-        if asked(beliefs) > 0.9:
-            break
-    assert before > 0.1, "it is asked oftener as its results get better"
-    assert asked(beliefs) > 0.9
-    ill = fallen(0.95, 0.4)
-    for n in range(600):
-        learn(ill, "fallen", "t", None, float(n % 5 < 2))
-    assert asked(ill) < 0.05, "as bad as when it fell"
-
-
-def test_an_arm_that_nobody_has_tried_is_not_held_back_for_one_that_is_known_to_be_bad() -> None:
-    beliefs = Beliefs()
-    for n in range(1000):
-        learn(beliefs, "bad", "t", None, float(n % 5 == 0))
-    board = Board([Candidate("bad"), Candidate("new", prior=0.9)], ChoicePolicy(), "t")
-    assert compile_table(board, beliefs).chance(1) > 0.9
 
 
 def test_boards_do_not_mix_catalogues_that_use_the_same_names():

@@ -68,7 +68,7 @@ def cycles() -> None:
     loop("empty-result", START, [call("grep", {"pattern": "def parse_all", "path": "."}, "")], 9)
 
 
-def disguises() -> None:
+def disguised_calls() -> None:
     words = [
         "Run the tests",
         "Let me run the tests again",
@@ -104,6 +104,9 @@ def disguises() -> None:
         1,
         [call("read", {"filePath": ("./" if n % 2 else "") + "src/a.py"}, "a = 1") for n in range(12)],
     )
+
+
+def disguised_answers() -> None:
     turning("changing-instants", START, 1, [
         call("bash", "make check", f"[2026-02-05T10:{n:02}:11.52{n}Z] check began\nnothing to do, took {n * 0.31 + 1:.2f}s")
         for n in range(12)
@@ -250,7 +253,7 @@ def waiting() -> None:
     ]
 
 
-def work() -> None:
+def batches() -> None:
     BENIGN["batch-read"] = [*START, *(call("read", {"filePath": f"src/m{n}.py"}, "") for n in range(25))]
     BENIGN["batch-rename"] = [*START, *(
         call("edit", {"filePath": f"src/m{n}.py", "oldString": "old", "newString": "new"}, "edited", tree=f"b{n}") for n in range(20)
@@ -266,6 +269,9 @@ def work() -> None:
         call("read", {"filePath": "big.log", "offset": n * 200, "limit": 200}, f"lines {n * 200}…") for n in range(15)
     )]  # fmt: skip
     BENIGN["pages-by-cursor"] = [*START, *(call("next_page", {}, f"items {n * 10} to {n * 10 + 9}") for n in range(15))]
+
+
+def progress() -> None:
     BENIGN["edit-test-edit"] = [*START, *(
         line for n in range(9) for line in (
             call("edit", {"filePath": "src/a.py", "oldString": f"v{n}", "newString": f"v{n + 1}"}, "edited", tree=f"e{n}"),
@@ -342,7 +348,9 @@ def saying() -> None:
 
 def written() -> Iterator[tuple[str, str]]:
     """Each file's name and content."""
-    for make in (cycles, disguises, failures, wandering, words, waiting, work, saying):
+    for make in (
+        cycles, disguised_calls, disguised_answers, failures, wandering, words, waiting, batches, progress, saying,
+    ):  # fmt: skip
         make()
     places = []
     for name, (begins, period, lines) in sorted(LOOPS.items()):

@@ -5,10 +5,11 @@ import time
 from collections import Counter
 from typing import NamedTuple
 
-from control_plane.runner.baselines import BASELINES, summary
 from control_plane.runner.detector import LIMITS, Detector
-from control_plane.runner.trace import Seen, read_trace
+from control_plane.runner.trace import Seen
+from tests.runner.baselines import BASELINES, summary
 from tests.runner.making import CORPUS
+from tests.runner.traces import read_trace
 
 
 class Loop(NamedTuple):

@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from control_plane.errors import BadInput, SettingsError
+from control_plane.errors import SettingsError
 from control_plane.runner.detector import LIMITS, Detector, Loop
 from control_plane.runner.limits import Limits
-from control_plane.runner.trace import Chunk, Seen, TextSaid, Told, ToolEnded, parse
+from control_plane.runner.trace import Chunk, Seen, TextSaid, Told, ToolEnded
 from tests.runner.making import CORPUS, written
 from tests.runner.measured import benign, loops, ours, speed, table
 
@@ -124,5 +124,3 @@ def test_a_threshold_that_cannot_be_reached_is_refused() -> None:
         Limits(window=30)
     with pytest.raises(SettingsError, match="too few"):
         Limits(same=2)
-    with pytest.raises(BadInput, match="line 1"):
-        list(parse([b'{"type": "dance"}']))

@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from control_plane.cli.run_view import JsonLines, Live, PlainLines, view_for
-from control_plane.opencode.port import IncompatibleServer, OpenCode, check_version
+from control_plane.opencode.port import OpenCode, check_version
+from control_plane.opencode.shapes import IncompatibleServer
 from control_plane.runner.asking import Asked
 from control_plane.runner.sampling import Sample
 from control_plane.runner.trace import Chunk, TextSaid, ToolEnded

@@ -184,7 +184,7 @@ def _reviewer(arguments: argparse.Namespace) -> "Reviewer | None":
     url = _given(arguments, "reviewer_url", str, "")
     if not url:
         return None
-    patience = float(os.environ.get("OPENCODE_REVIEWER_TIMEOUT", "30"))
+    patience = _variable("OPENCODE_REVIEWER_TIMEOUT", float, 30.0)
     return Reviewer(
         url, _given(arguments, "reviewer_model", str, "reviewer"), os.environ.get("OPENCODE_REVIEWER_KEY", ""), patience
     )
@@ -281,9 +281,10 @@ class _signals:  # noqa: N801 - reads as `with _signals(…)`
 def _given(arguments: argparse.Namespace, name: str, kind: Callable[[str], Any], default: Any) -> Any:
     """The argument, else its variable, else the default."""
     told = getattr(arguments, name)
-    if told is not None:
-        return told
-    variable = f"OPENCODE_{name.upper()}"
+    return told if told is not None else _variable(f"OPENCODE_{name.upper()}", kind, default)
+
+
+def _variable(variable: str, kind: Callable[[str], Any], default: Any) -> Any:
     raw = os.environ.get(variable)
     if raw is None:
         return default

@@ -2,41 +2,17 @@
 
 import os
 import re
-import tarfile
-import zipfile
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
-from .patches import patched_files
+from .archives import unpack
+from .options import split_options
 from .programs import Program, printed_by_echo, printed_by_printf
+from .versions import git, patch
 from .world import UNKNOWN
 
 if TYPE_CHECKING:
     from .reader import Call, Reader
-
-
-def split_options(words: list[str], valued: Collection[str] = ()) -> tuple[dict[str, str], list[str]]:
-    """Options with their values, and what is left; `-ofile` and `--out=file` count as well."""
-    options: dict[str, str] = {}
-    rest: list[str] = []
-    at = 1
-    while at < len(words):
-        word = words[at]
-        if word == "--":
-            return options, rest + words[at + 1 :]
-        if word.startswith("--") and "=" in word:
-            name, _, value = word.partition("=")
-            options[name] = value
-        elif word in valued:
-            options[word] = words[at + 1] if at + 1 < len(words) else ""
-            at += 1
-        elif word.startswith("-") and len(word) > 1:
-            short = next((v for v in valued if len(v) == 2 and word.startswith(v) and word[1] != "-"), None)
-            options[short or word] = word[2:] if short else ""
-        else:
-            rest.append(word)
-        at += 1
-    return options, rest
 
 
 def _echo(reader: "Reader", call: "Call") -> str | None:
@@ -238,66 +214,6 @@ def _found(reader: "Reader", root: str, names: list[str]) -> list[str]:
     )] if names else every  # fmt: skip
 
 
-def _git(reader: "Reader", call: "Call") -> str | None:
-    words, cwd = call.words, call.cwd
-    at = 1
-    while at < len(words) and words[at].startswith("-"):
-        if words[at] == "-C" and at + 1 < len(words):
-            cwd = reader.world.absolute(words[at + 1], cwd)
-        if words[at] == "-c" and at + 1 < len(words) and re.match(r"alias\.\w+=!", words[at + 1]):
-            reader.script(words[at + 1].partition("!")[2])
-        at += 2 if words[at] in ("-C", "-c", "--git-dir", "--work-tree", "--namespace") else 1
-    verb, rest = (words[at] if at < len(words) else ""), words[at + 1 :]
-    options, files = split_options(
-        ["git", *rest], ("-o", "--output", "-b", "-B", "-s", "--source", "-m", "--directory")
-    )
-    for name in ("-o", "--output"):
-        if name in options and verb in ("diff", "format-patch", "archive", "log", "show"):
-            reader.write(options[name], None, f"git {verb}", cwd=cwd)
-    if verb in ("apply", "am"):
-        if not {"--check", "--stat", "--numstat", "--summary"} & options.keys():
-            _apply(reader, call, [f for f in files if f != "-"], f"git {verb}", 1, cwd)
-    elif verb in ("checkout", "restore"):
-        paths = rest[rest.index("--") + 1 :] if "--" in rest else files
-        for path in paths:
-            if verb == "restore" or "--" in rest or os.path.exists(reader.world.absolute(path, cwd)):
-                reader.write(path, None, f"git {verb}", cwd=cwd, tree=True)
-    elif verb in ("mv", "rm") and "--cached" not in options:
-        for path in files:
-            reader.write(path, None, f"git {verb}", cwd=cwd, tree=True)
-    elif verb == "rev-parse":
-        return reader.world.project + "\n" if "--show-toplevel" in options else "0000000\n"
-    elif verb in ("describe", "branch", "symbolic-ref", "hash-object"):
-        return "main\n"
-    return None
-
-
-def _apply(reader: "Reader", call: "Call", patches: list[str], via: str, strip: int, cwd: str) -> None:
-    texts = [reader.file(patch, cwd)[0] for patch in patches] or [call.stdin]
-    for text in texts:
-        if text is None or UNKNOWN in text:
-            if patches or call.stdin is not None:
-                reader.opaque.append(f"{via} applies a patch that only the running command knows")
-            continue
-        for path, content in patched_files(text, strip):
-            reader.write(path, content, via, cwd=cwd)
-
-
-def _patch(reader: "Reader", call: "Call") -> str | None:
-    options, files = split_options(
-        call.words, ("-i", "-o", "-d", "--input", "--output", "--directory", "-p", "--strip")
-    )
-    cwd = reader.world.absolute(options.get("-d") or options.get("--directory") or ".", call.cwd)
-    output = options.get("-o") or options.get("--output")
-    named = [one for one in (options.get("-i") or options.get("--input"), *files[1:]) if one]
-    if output or files:
-        reader.write(output or files[0], call.stdin, "patch", cwd=cwd)
-    level = options.get("-p") or options.get("--strip") or "0"
-    for strip in {int(level) if level.isdigit() else 0, 0, 1}:
-        _apply(reader, call, named, "patch", strip, cwd)
-    return None
-
-
 def _output(*flags: str, also: str = "") -> Program:
     """Writes the file behind one of these flags."""
 
@@ -344,43 +260,6 @@ def _formatter(*switches: str, without: tuple[str, ...] = ()) -> Program:
         return None
 
     return program
-
-
-def _unpack(reader: "Reader", call: "Call") -> str | None:
-    words = call.words
-    name = os.path.basename(words[0])
-    options, rest = split_options(words, ("-C", "-d", "-f", "--directory", "--file"))
-    packed = options.get("-f") or options.get("--file") or next((word for word in rest if "." in word), "")
-    if name in ("tar", "bsdtar"):
-        mode = "".join(word.lstrip("-") for word in words[1:2]) + "".join(
-            word for word in words if word.startswith("--")
-        )
-        packed = packed or next((w for w in rest[1:] if w), "")
-        if "c" in mode and "x" not in mode.partition("--")[0]:
-            reader.write(packed, None, "tar")
-            return None
-        if "x" not in mode:
-            return None
-    if name == "unzip" and any(re.match(r"^-[a-z]*[ltpvzZ]", word) for word in words[1:]):
-        return None
-    folder = options.get("-C") or options.get("--directory") or (options.get("-d") if name != "tar" else None) or "."
-    members = _members(reader.world.absolute(packed, call.cwd)) if packed and UNKNOWN not in packed else None
-    if members is None:
-        reader.write(folder, None, name, tree=True)
-    for member in members or []:
-        reader.write(os.path.join(folder, member), None, name)
-    return None
-
-
-def _members(path: str) -> list[str] | None:
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as packed:
-                return packed.namelist()[:2000]
-        with tarfile.open(path) as tar:
-            return [member.name for _, member in zip(range(2000), tar, strict=False)]
-    except (OSError, ValueError, EOFError, tarfile.TarError, zipfile.BadZipFile):
-        return None
 
 
 def _filter(change: Callable[[str], str] | None = None) -> Program:
@@ -445,8 +324,8 @@ PROGRAMS: dict[str, Program] = {
     "rm": _remove, "unlink": _remove, "rmdir": _remove, "shred": _remove, "srm": _remove, "trash": _remove,
     "cp": _copy, "mv": _copy, "install": _copy, "ln": _copy, "link": _copy, "rsync": _copy, "scp": _copy, "dd": _dd,
     "gcp": _copy, "gmv": _copy, "gsed": _sed, "gtee": _tee, "rename": _operands("rename"), "sed": _sed, "find": _find,
-    "git": _git, "patch": _patch, "curl": _fetch, "wget": _fetch, "tar": _unpack, "bsdtar": _unpack, "unzip": _unpack,
-    "cpio": _unpack, "7z": _unpack, "sort": _output("-o", "--output"), "gcc": _output("-o"), "cc": _output("-o"),
+    "git": git, "patch": patch, "curl": _fetch, "wget": _fetch, "tar": unpack, "bsdtar": unpack, "unzip": unpack,
+    "cpio": unpack, "7z": unpack, "sort": _output("-o", "--output"), "gcc": _output("-o"), "cc": _output("-o"),
     "openssl": _output("-out"), "gpg": _output("-o", "--output"), "jq": _output(), "pandoc": _output("-o", "--output"),
     "yq": _formatter("-i", "--inplace"), "csplit": _output("-f"), "xmlstarlet": _formatter("--inplace", "-L"),
     "prettier": _formatter("--write", "-w"), "eslint": _formatter("--fix"), "black": _formatter(without=("--check",)),

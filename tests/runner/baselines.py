@@ -4,8 +4,8 @@ import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 
-from .normal import failed
-from .trace import Chunk, Seen, TextSaid, Told, ToolEnded
+from control_plane.runner.normal import failed
+from control_plane.runner.trace import Chunk, Seen, TextSaid, Told, ToolEnded
 
 
 def _raw(seen: ToolEnded) -> str:

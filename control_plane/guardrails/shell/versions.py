@@ -1,0 +1,72 @@
+"""Programs that apply changes: git and patch."""
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from .options import split_options
+from .patches import patched_files
+from .world import UNKNOWN
+
+if TYPE_CHECKING:
+    from .reader import Call, Reader
+
+
+def git(reader: "Reader", call: "Call") -> str | None:
+    words, cwd = call.words, call.cwd
+    at = 1
+    while at < len(words) and words[at].startswith("-"):
+        if words[at] == "-C" and at + 1 < len(words):
+            cwd = reader.world.absolute(words[at + 1], cwd)
+        if words[at] == "-c" and at + 1 < len(words) and re.match(r"alias\.\w+=!", words[at + 1]):
+            reader.script(words[at + 1].partition("!")[2])
+        at += 2 if words[at] in ("-C", "-c", "--git-dir", "--work-tree", "--namespace") else 1
+    verb, rest = (words[at] if at < len(words) else ""), words[at + 1 :]
+    options, files = split_options(
+        ["git", *rest], ("-o", "--output", "-b", "-B", "-s", "--source", "-m", "--directory")
+    )
+    for name in ("-o", "--output"):
+        if name in options and verb in ("diff", "format-patch", "archive", "log", "show"):
+            reader.write(options[name], None, f"git {verb}", cwd=cwd)
+    if verb in ("apply", "am"):
+        if not {"--check", "--stat", "--numstat", "--summary"} & options.keys():
+            _apply(reader, call, [f for f in files if f != "-"], f"git {verb}", 1, cwd)
+    elif verb in ("checkout", "restore"):
+        paths = rest[rest.index("--") + 1 :] if "--" in rest else files
+        for path in paths:
+            if verb == "restore" or "--" in rest or os.path.exists(reader.world.absolute(path, cwd)):
+                reader.write(path, None, f"git {verb}", cwd=cwd, tree=True)
+    elif verb in ("mv", "rm") and "--cached" not in options:
+        for path in files:
+            reader.write(path, None, f"git {verb}", cwd=cwd, tree=True)
+    elif verb == "rev-parse":
+        return reader.world.project + "\n" if "--show-toplevel" in options else "0000000\n"
+    elif verb in ("describe", "branch", "symbolic-ref", "hash-object"):
+        return "main\n"
+    return None
+
+
+def _apply(reader: "Reader", call: "Call", patches: list[str], via: str, strip: int, cwd: str) -> None:
+    texts = [reader.file(patch, cwd)[0] for patch in patches] or [call.stdin]
+    for text in texts:
+        if text is None or UNKNOWN in text:
+            if patches or call.stdin is not None:
+                reader.opaque.append(f"{via} applies a patch that only the running command knows")
+            continue
+        for path, content in patched_files(text, strip):
+            reader.write(path, content, via, cwd=cwd)
+
+
+def patch(reader: "Reader", call: "Call") -> str | None:
+    options, files = split_options(
+        call.words, ("-i", "-o", "-d", "--input", "--output", "--directory", "-p", "--strip")
+    )
+    cwd = reader.world.absolute(options.get("-d") or options.get("--directory") or ".", call.cwd)
+    output = options.get("-o") or options.get("--output")
+    named = [one for one in (options.get("-i") or options.get("--input"), *files[1:]) if one]
+    if output or files:
+        reader.write(output or files[0], call.stdin, "patch", cwd=cwd)
+    level = options.get("-p") or options.get("--strip") or "0"
+    for strip in {int(level) if level.isdigit() else 0, 0, 1}:
+        _apply(reader, call, named, "patch", strip, cwd)
+    return None
