@@ -1,6 +1,5 @@
 """The audit: every fact of the bridge as one row, and a record of refusals that cannot be flooded."""
 
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -10,10 +9,11 @@ import msgspec
 from ..clock import Clock
 from ..ledger.events import Event
 from ..ledger.ledger import Recorded
+from ..sparing import Sparing
 from .events import BridgeEvent, CallRefused, JobEvent, SessionSeen
+from .requests import REQUESTS
 from .rules import Actor
 
-EVERY_S = 1.0
 _OPERATIONS = {
     "bridge.thread-created": "create_thread",
     "bridge.thread-status-changed": "update_thread_status",
@@ -34,33 +34,24 @@ class Refusals:
 
     def __init__(self, record: Callable[[Event], None], clock: Clock) -> None:
         self._record, self._clock = record, clock
-        self._lock = threading.Lock()
-        self._said: dict[tuple[str, str, str], float] = {}
-        self._unsaid: dict[tuple[str, str, str], int] = {}
+        self._sparing = Sparing[tuple[str, str, str]]()
 
     def refused(self, actor: Actor, operation: str, code: str, trace: tuple[str, ...], thread: str) -> None:
-        kind, now = (actor.agent[:128], operation[:64], code), self._clock.now()
-        with self._lock:
-            if abs(now - self._said.get(kind, float("-inf"))) < EVERY_S:
-                self._unsaid[kind] = self._unsaid.get(kind, 0) + 1
-                return
-            if len(self._said) > 10_000:
-                self._said.clear()
-            self._said[kind] = now
-            count = 1 + self._unsaid.pop(kind, 0)
-        self._record(
-            CallRefused(
-                at=now, workspace=(actor.workspace or "")[:128], actor=kind[0], role=actor.role, request=actor.request,
-                operation=kind[1], code=code, trace=trace, thread=thread[:128], count=count,
-            )
-        )  # fmt: skip
+        # Methods that do not exist are one kind, or their names could flood the log.
+        kind, now = (actor.agent[:128], operation if operation in REQUESTS else "unknown", code), self._clock.now()
+        if count := self._sparing.due(kind, now):
+            self._record(
+                CallRefused(
+                    at=now, workspace=(actor.workspace or "")[:128], actor=kind[0], role=actor.role,
+                    request=actor.request, operation=operation[:64], code=code, trace=trace, thread=thread[:128],
+                    count=count,
+                )
+            )  # fmt: skip
 
     def flush(self) -> None:
         """Write what was only counted so far."""
-        with self._lock:
-            unsaid, self._unsaid = self._unsaid, {}
         now = self._clock.now()
-        for (agent, operation, code), count in unsaid.items():
+        for (agent, operation, code), count in self._sparing.rest():
             self._record(CallRefused(at=now, workspace="", actor=agent, operation=operation, code=code, count=count))
 
 

@@ -221,6 +221,15 @@ def test_three_thousand_malformed_payloads_get_the_same_answer(house: House) -> 
     assert house.plane.ledger.size() - size < 20
 
 
+def test_methods_that_do_not_exist_do_not_flood_the_log(house: House) -> None:
+    thread = house.thread()
+    size = house.plane.ledger.size()
+    for number in range(200):
+        assert house.refused(f"no_such_{number}", EXEC, thread_id=thread) == "NOT_FOUND"
+    house.plane.flush()
+    assert house.plane.ledger.size() - size <= 2
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.requirement("BRIDGE-40")

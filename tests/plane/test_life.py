@@ -9,6 +9,9 @@ import pytest
 
 from control_plane import ControlPlane, Task
 from control_plane.cadence import Cadence
+from control_plane.errors import Conflict
+from control_plane.flags import read_flags
+from control_plane.learning.service import Learning
 from tests.plane.conftest import ARMS
 
 FIX = Task(type="code.fix", repo="acme/api")
@@ -41,6 +44,18 @@ def test_every_recurring_work_of_a_plane_is_one_schedulers(open_plane):
     assert {"control-plane-watch", "control-plane-committer"} <= names
     plane.close()
     assert not any(name.startswith("control-plane") for name in (thread.name for thread in threading.enumerate()))
+
+
+def test_an_opening_that_fails_at_its_last_step_leaves_nothing_running(open_plane, monkeypatch: pytest.MonkeyPatch):
+    def fail(_: Learning) -> None:
+        raise Conflict("somebody else was first")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Learning, "declare_mode", fail)
+        with pytest.raises(Conflict):
+            open_plane(background=True, flags=read_flags({"OPENCODE_LEARNING_SIGNING_MODE": "off"}, {}))
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("control-plane")]
+    open_plane().close()
 
 
 def test_a_plane_opens_from_its_snapshot_and_decides_as_without(open_plane, tmp_path: Path):
