@@ -8,7 +8,6 @@ import json
 import os
 
 from ..clock import Clock
-from ..errors import BadInput
 from ..replacing import replace
 
 OFF, FAILURES, LONGEST_OFF, MOST_FAILURES = "guard-off.json", "guard-failures.jsonl", 24 * 3600.0, 1 << 20
@@ -84,15 +83,3 @@ def taken_failures(home: str) -> list[dict[str, object]]:
         if isinstance(told, dict):
             found.append(told)
     return found
-
-
-def seconds_of(duration: str) -> float:
-    """`90`, `90s`, `30m`, `1h`, `1d` in seconds."""
-    number, unit = (duration[:-1], duration[-1]) if duration[-1:] in tuple("smhd") else (duration, "s")
-    try:
-        seconds = float(number) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[unit]
-    except ValueError:
-        raise BadInput(f"{duration!r} is no length of time", cure="say 30m or 1h") from None
-    if not 0 < seconds <= LONGEST_OFF:
-        raise BadInput(f"{duration} is too long or too short", cure="up to 24h at a time")
-    return seconds

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...durations import seconds_of
 from ..command import argument, command
 from ..printing import Output, pairs, table
 from .bridge import operator
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 _ROLES = ("participant", "coordinator", "auditor")
 _ACTOR = argument("--actor", metavar="NAME", help="who says so (default: the user)")
-_SCALE = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 
 @command(
@@ -44,7 +44,7 @@ def token(arguments: argparse.Namespace, out: Output) -> int:
     with deciding(arguments, out) as plane:
         made, claims = issue(
             plane.token_file.parent, agent=arguments.agent_id, role=arguments.role, workspace=arguments.workspace_id,
-            session=arguments.session_id, now=Clock().now(), ttl=seconds(arguments.ttl),
+            session=arguments.session_id, now=Clock().now(), ttl=seconds_of(arguments.ttl),
         )  # fmt: skip
     out.answer({"token": made, "claims": claims}, [made])
     return 0
@@ -85,7 +85,7 @@ def audit(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
     with deciding(arguments, out) as plane:
-        begin = plane.ledger.clock.now() - seconds(arguments.since)
+        begin = plane.ledger.clock.now() - seconds_of(arguments.since)
         rows = [row for one in _read(plane) if one.event.at >= begin and (row := audit_row(one)) is not None]
     facts = rows[-max(0, arguments.limit) :]
     lines = [(r["created_at"], r["actor_agent_id"], r["operation"], r["resource_id"] or "", r["result"]) for r in facts]
@@ -106,7 +106,7 @@ def review(arguments: argparse.Namespace, out: Output) -> int:
 
     with deciding(arguments, out) as plane:
         now = plane.ledger.clock.now()
-        facts = look_back((one.event for one in _read(plane)), now - seconds(arguments.since), now)
+        facts = look_back((one.event for one in _read(plane)), now - seconds_of(arguments.since), now)
     out.answer(facts, _looked_back(facts))
     return 0
 
@@ -178,20 +178,6 @@ def _until_told(plane: "ControlPlane", supervisor: "Supervisor") -> None:
         watch.stop()
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def seconds(text: str) -> float:
-    """90m, 12h, 7d, 2w, or plain seconds."""
-    from ...errors import BadInput
-
-    number, unit = (text[:-1], text[-1:]) if text[-1:] in _SCALE else (text, "")
-    try:
-        found = float(number) * _SCALE.get(unit, 1.0)
-    except ValueError:
-        found = -1.0
-    if not 0 <= found < 1e10:
-        raise BadInput(f"{text!r} is no length of time", cure="as 90m, 12h, 7d or 2w")
-    return found
 
 
 def _read(plane: "ControlPlane") -> Iterator[Any]:

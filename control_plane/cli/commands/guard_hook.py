@@ -42,6 +42,7 @@ EXAMPLE = (
     ),
 )
 def guard_off(arguments: argparse.Namespace, out: Output) -> int:
+    from ...durations import seconds_of
     from ...guardrails import outside
     from ...guardrails.hooking import home_beside
     from ..hooked import opening
@@ -56,7 +57,7 @@ def guard_off(arguments: argparse.Namespace, out: Output) -> int:
             outside.switch_back(home)
         out.answer({"off": False}, ["guardrails are back"])
         return 0
-    until = outside.switch_off(home, outside.seconds_of(arguments.duration), actor)
+    until = outside.switch_off(home, seconds_of(arguments.duration, outside.LONGEST_OFF), actor)
     out.answer(
         {"off": True, "until": until, "actor": actor},
         [f"guardrails are off for {arguments.duration}; the log will say so when it opens next"],

@@ -3,14 +3,12 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from ...errors import BadInput
+from ...durations import seconds_of
 from ..command import argument, command
 from ..printing import Output, pairs, table
 
 if TYPE_CHECKING:
     from ...turns.report import Report
-
-_UNITS = {"h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 
 
 @command(
@@ -31,16 +29,6 @@ def report(arguments: argparse.Namespace, out: Output) -> int:
     facts: dict[str, Any] = msgspec.to_builtins(found)
     out.answer(facts, _lines(found, arguments.since))
     return 0
-
-
-def seconds_of(told: str) -> float:
-    try:
-        number, unit = float(told[:-1]), _UNITS[told[-1:]]
-    except (ValueError, KeyError):
-        raise BadInput(f"--since {told!r:.40} is no time", cure="as in 12h, 7d or 4w") from None
-    if not 0 < number < 1e5:
-        raise BadInput(f"--since {told!r:.40} is no time", cure="as in 12h, 7d or 4w")
-    return number * unit
 
 
 def _lines(found: "Report", since: str) -> list[str]:
