@@ -4,8 +4,6 @@ usage: python scripts/perf/fg03_feedback_lag.py [--quick] [--json] [--metrics DI
 """
 
 import itertools
-import os
-import shutil
 import sys
 import threading
 import time
@@ -17,7 +15,7 @@ from control_plane import Arm, ControlPlane, Task
 from control_plane.evidence import Criterion, Rollback, at_least, at_most, equal
 from control_plane.flags import Flags
 from control_plane.proving import Bars, Findings, HandClock, Latencies, Process, flags, run_proof, temporary_home
-from control_plane.proving.database import NoServer, postgres
+from control_plane.proving.database import NoServer, admit, postgres
 from control_plane.proving.processes import heard, say
 
 FLAG = "OPENCODE_LEARNING_INVALIDATION"
@@ -126,7 +124,7 @@ def to_another(home: str, signals: int, state: Path | None = None) -> Latencies:
     here, there = (None, None) if state is None else (str(state), str(state.with_name("there")))
     with ControlPlane.open(home, state_dir=here, catalogue=catalogue(signals), flags=flags()) as plane:
         if state is not None:
-            admit(plane, there)
+            admit(state, state.with_name("there"))
         told = {"home": home, "state": there, "signals": signals}
         process = Process(Path(__file__), "follower", told)
         for number in range(signals):
@@ -136,13 +134,6 @@ def to_another(home: str, signals: int, state: Path | None = None) -> Latencies:
             process.tell(go=True)
         process.end()
     return lags
-
-
-def admit(plane: ControlPlane, state: str | None) -> None:
-    """Another host of a shared log writes only once its key is admitted; here one host plays both."""
-    assert state is not None
-    shutil.copytree(os.fspath(plane._opened.home.root / "keys"), Path(state) / "keys", dirs_exist_ok=True)
-    shutil.copy(plane._opened.home.root / "home.json", Path(state) / "home.json")
 
 
 def on_postgres(signals: int, not_run: list[str]) -> Latencies | None:
