@@ -72,6 +72,8 @@ lock: $(VENV)/ready-to-lock ## Pin what pyproject.toml asks for; `make lock LOCK
 	$(COMPILE) pyproject.toml requirements/build.in --extra test --extra bench --constraint requirements/test.txt \
 		--output-file requirements/bench.txt
 	$(COMPILE) pyproject.toml requirements/build.in --constraint requirements/test.txt --output-file requirements/base.txt
+	$(COMPILE) pyproject.toml requirements/build.in --extra serve --extra postgres --constraint requirements/test.txt \
+		--output-file requirements/serve.txt
 	@! grep -n '://' requirements/*.txt || { echo "an address got into the pinned lists" >&2; exit 1; }
 
 clean: ## Remove what was made; your ledgers stay.

@@ -164,6 +164,8 @@ def _datastore(address: PostgresAddress) -> PostgresDatastore:
         pre_ping=True,
     )
     assert isinstance(datastore.pool.kwargs, dict)
-    # What the library has no argument for: TLS, options, a name for the session.
-    datastore.pool.kwargs.update({**parameters, "connect_timeout": CONNECT_TIMEOUT})
+    # What the library has no argument for: TLS, options, a name for the session. What the address leaves out is not
+    # empty but left to PGPASSWORD and the like.
+    given = {**datastore.pool.kwargs, **parameters, "connect_timeout": CONNECT_TIMEOUT}
+    datastore.pool.kwargs = {name: value for name, value in given.items() if value != ""}
     return datastore

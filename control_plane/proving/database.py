@@ -20,6 +20,7 @@ class Server:
     def __init__(self, running: Any) -> None:
         self._running = running
         self.host = str(running.get_uri()).partition("host=")[2]
+        self.folder = Path(running.pgdata)
 
     def address(self, schema: str) -> str:
         """A log that nobody else has."""
