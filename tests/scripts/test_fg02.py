@@ -14,12 +14,16 @@ SCRIPT = "scripts/perf/fg02_hotpath_io.py"
 
 
 @pytest.mark.long
-@pytest.mark.requirement("FG-02-1", "FG-02-2", "FG-02-VERIFY", "FG-02-PASS", "FG-02-ROLLBACK", "ROUTER-64")
+@pytest.mark.requirement("FG-02-1", "FG-02-2", "FG-02-3", "FG-02-VERIFY", "FG-02-PASS", "FG-02-ROLLBACK", "ROUTER-64")
 def test_a_slow_disk_is_not_noticed_by_decisions(tmp_path: Path) -> None:
     evidence = shown(SCRIPT, "fg-02", tmp_path, "--quick")
     assert evidence.after.figures["slow_disk_by"] == "a preloaded library"
     assert evidence.before.p50 >= 200.0
     assert [criterion.limit for criterion in evidence.criteria if criterion.bar == "the seed's"] == [5.0]
+    probes = {name: value for name, value in evidence.after.figures.items() if "_ms_of_" in name}
+    assert len(probes) == 2 * 2 * 3
+    assert probes["after_p99_ms_of_record_result"] < 5.0
+    assert probes["before_p50_ms_of_record_result"] > 200.0
     listed = json.loads((tmp_path / ".opencode" / "metrics" / evidence.artifacts[0].path).read_text())
     assert any(line.startswith("control-plane-committer: sqlite3.Connection.commit") for line in listed)
 
