@@ -60,7 +60,7 @@ soak: $(VENV)/ready-for-tests ## Ten minutes of everything at once while things 
 	$(BIN)/python -m control_plane soak --seconds $(SECONDS) </dev/null
 
 proofs: $(VENV)/ready-for-tests ## Every proof under scripts/, each against the real system.
-	@failed=0; for file in $(sort $(wildcard scripts/*/m0_*.py scripts/*/fg*.py scripts/*/bridge_*.py)); do \
+	@failed=0; for file in $(sort $(wildcard scripts/*/m0_*.py scripts/*/fg*.py scripts/*/bridge_*.py scripts/*/scale_*.py)); do \
 		echo "== $$file"; $(BIN)/python $$file </dev/null || failed=1; done; exit $$failed
 
 pages: $(VENV)/ready-for-tests ## Write the pages that are generated from the code.

@@ -5,6 +5,7 @@ import statistics
 import time
 from pathlib import Path
 
+import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.router_home import ARMS, TASKS, fill
@@ -13,8 +14,13 @@ from control_plane.proving import arms
 
 DECISIONS = int(os.environ.get("SOAK_DECISIONS", "1000000"))
 BATCH, LEARNED = 2_000, 300_000
-# Two medians of the same thing differ by so much on a shared machine.
+# What the same thing takes at two times differs by so much on a shared machine.
 SAME = 1.1
+
+
+def undisturbed(batches: list[float]) -> float:
+    """The first decile: a neighbour on the machine slows down some batches, a router that grew slower all of them."""
+    return statistics.quantiles(batches, n=10)[0]
 
 
 class Tenth:
@@ -27,7 +33,8 @@ class Tenth:
 
     def told(self) -> str:
         return (
-            f"advise {statistics.median(self.advise):.2f} µs, record_result {statistics.median(self.record):.2f} µs, "
+            f"advise {undisturbed(self.advise):.2f} µs (median batch {statistics.median(self.advise):.2f}), "
+            f"record_result {undisturbed(self.record):.2f} µs (median batch {statistics.median(self.record):.2f}), "
             f"RSS {self.rss_mb:.0f} MB, of it anonymous {self.anonymous_mb:.0f} MB"
         )
 
@@ -70,11 +77,19 @@ def soak(home: Path) -> list[Tenth]:
     return tenths
 
 
+@pytest.mark.requirement("ROUTER-112", "ROUTER-113")
 def test_a_million_decisions_leave_no_trace_in_memory_or_speed(tmp_path: Path, benchmark: BenchmarkFixture) -> None:
     tenths = benchmark.pedantic(soak, args=(tmp_path / "home",), rounds=1)
     # In the first tenth bounded memories fill: ids of decisions, results that a repeat would be compared with.
     _, early, *_, last = tenths
     benchmark.extra_info.update(second_tenth=early.told(), last_tenth=last.told())
     assert last.anonymous_mb <= 1.05 * early.anonymous_mb
-    assert statistics.median(last.advise) <= SAME * statistics.median(early.advise)
-    assert statistics.median(last.record) <= SAME * statistics.median(early.record)
+    assert undisturbed(last.advise) <= SAME * undisturbed(early.advise)
+    assert undisturbed(last.record) <= SAME * undisturbed(early.record)
+
+
+def test_what_grew_slower_is_told_from_what_was_disturbed() -> None:
+    early = [10.0 + number % 5 * 0.1 for number in range(50)]
+    disturbed = [value * (3.0 if number % 3 else 1.0) for number, value in enumerate(early)]
+    slower = [value * 1.13 for value in early]
+    assert undisturbed(disturbed) <= SAME * undisturbed(early) < undisturbed(slower)

@@ -98,7 +98,10 @@ class Talking:
         self._bridge, self._threads, self._born = plane.bridge, told["threads"], f"{told['agent']}-{os.getpid()}"
         self._actor = Actor(told["agent"], "participant", WORKSPACE)
         self._supervisor = Supervisor(plane.bridge, {"noted": Runtime(say)})
-        self._number, self._read = 0, dict.fromkeys(self._threads, 0)
+        self._number = 0
+        known = plane.bridge.state.threads
+        # Who takes a killed one's place goes on where that one had settled.
+        self._read = {name: known[name].cursors.get(self._actor.agent, 0) for name in self._threads}
 
     def __call__(self) -> None:
         if self._number % 20 == 0:
@@ -125,8 +128,8 @@ class Talking:
         found = [one["seq"] for one in page["messages"]]
         if found != list(range(since + 1, since + 1 + len(found))):
             self._say(broken=f"after message {since} of {thread} came {found[:5]}")
-        self._read[thread] = page["next_seq"]
         self._call("ack_read", thread_id=thread, last_read_seq=page["next_seq"])
+        self._read[thread] = page["next_seq"]
 
     def _call(self, method: str, **asked: object) -> dict[str, Any]:
         return self._bridge.call(method, self._actor, msgspec.json.encode(asked))

@@ -25,6 +25,7 @@ from control_plane.proving import Bars, Findings, Latencies, Process, flags, run
 from control_plane.proving.database import NoServer, Server, admit, postgres
 from control_plane.proving.processes import heard, say
 from control_plane.router.events import ResultRecorded
+from control_plane.router.projection import ROUTER
 from control_plane.watching import Watch
 
 SCRIPT = "scripts/perf/scale_out.py"
@@ -152,10 +153,11 @@ def reflects(plane: ControlPlane, number: int) -> bool:
 
 
 def wait_until_reflected(plane: ControlPlane, number: int) -> float:
-    began = time.monotonic()
-    while not reflects(plane, number) and time.monotonic() - began < LONGEST_S:
-        # A caller that has something else to do between two decisions.
-        threading.Event().wait(0.002)
+    """Looks at what is folded, for each look by advice would be one more event that all of them fold."""
+    began, held = time.monotonic(), plane.folder.state(ROUTER).held
+    while f"arm-{number}" not in held and time.monotonic() - began < LONGEST_S:
+        threading.Event().wait(0.001)
+    assert reflects(plane, number)
     return time.monotonic()
 
 
@@ -174,6 +176,11 @@ def measure(server: Server, count: int, load: Load, fault: str) -> Measured:
         found.acknowledged = sum(one.next()["written"] for one in hosts)
         # A decision and its result are two events.
         found.seconds, found.events = time.monotonic() - began, 2 * found.acknowledged
+        for one in hosts:
+            one.tell(go=True)
+            one.next()
+        # They decide steadily, and nobody does anything else for a while.
+        threading.Event().wait(load.seconds / 2)
         look_out(hosts, load.signals, found.told)
         for one in hosts:
             one.tell(stop=True)
@@ -197,9 +204,6 @@ def started(address: str, home: Path, number: int, load: Load, fault: str) -> Pr
 
 def look_out(hosts: list[Process], signals: int, told: Latencies) -> None:
     """While all decide steadily, one hears of faults; how long until the others' advice knows, or its own if alone."""
-    for one in hosts:
-        one.tell(go=True)
-        one.next()
     first, *others = hosts
     for number in range(signals):
         if not others:
