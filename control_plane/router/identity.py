@@ -10,3 +10,6 @@ class Identity(msgspec.Struct, frozen=True):
     process: str
     seed: int
     declared: str
+
+    def __repr__(self) -> str:
+        return f"Identity of {self.process}"
