@@ -11,10 +11,11 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import msgspec
 
+from ..dialling import dial
 from .shapes import (
     Event,
     IncompatibleServer,
@@ -214,11 +215,10 @@ class OpenCode:
             connection.close()
 
     def _connection(self, patience_s: float) -> http.client.HTTPConnection:
-        parts = urlsplit(self.url)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        if parts.hostname is None:
-            raise OpenCodeAway(f"{self.url!r} is no address", cure="as in http://127.0.0.1:4096")
-        return kind(parts.hostname, parts.port, timeout=patience_s)
+        try:
+            return dial(self.url, patience_s)
+        except ValueError:
+            raise OpenCodeAway(f"{self.url!r} is no address", cure="as in http://127.0.0.1:4096") from None
 
     def _target(self, path: str) -> str:
         return path if self.directory is None else f"{path}?{urlencode({'directory': self.directory})}"

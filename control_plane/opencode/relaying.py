@@ -11,6 +11,7 @@ from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from ..dialling import dial
 from ..dogfood.client import Call
 
 PATIENCE_S, SETTLE_S = 300.0, 5.0
@@ -116,16 +117,14 @@ class _Handler(BaseHTTPRequestHandler):
             note(Call(role, server.fingerprint(role), asked, served.decode("utf-8", "replace"), status))
 
     def _upstream(self, role: str, raw: bytes) -> http.client.HTTPConnection:
-        parts = urlsplit(self.server.provider)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(str(parts.hostname), parts.port, timeout=PATIENCE_S)
+        connection = dial(self.server.provider, PATIENCE_S)
         headers = {
             name: value
             for name, value in self.headers.items()
             if name.lower() not in ("host", "authorization", "content-length", "connection", "accept-encoding")
         }
         headers["authorization"] = f"Bearer {self.server.keys[role]}"
-        connection.request("POST", parts.path + self.path, raw, headers)
+        connection.request("POST", urlsplit(self.server.provider).path + self.path, raw, headers)
         return connection
 
     def _pass_on(self, answer: http.client.HTTPResponse) -> bytes:

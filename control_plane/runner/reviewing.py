@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..clock import Clock
+from ..dialling import dial
 from ..errors import BadInput
 from .errors import ReviewerFault
 from .rules import Review
@@ -33,9 +34,12 @@ class Reviewer:
     pauses_s: Sequence[float] = PAUSES_S
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise BadInput(f"--reviewer-url {self.url!r} is no address", cure="as in http://127.0.0.1:8080/v1")
+        try:
+            dial(self.url, self.patience_s)
+        except ValueError:
+            raise BadInput(
+                f"--reviewer-url {self.url!r} is no address", cure="as in http://127.0.0.1:8080/v1"
+            ) from None
 
     def ask(self, task: str, sample: Sequence[str], before: Sequence[str], facts: dict[str, Any]) -> Review:
         """One try; raises the fault by its name."""
@@ -47,16 +51,17 @@ class Reviewer:
         return read_review(self._post(json.dumps(body).encode()))
 
     def _post(self, raw: bytes) -> bytes:
-        parts = urlsplit(self.url)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(str(parts.hostname), parts.port, timeout=self.patience_s)
+        connection = dial(self.url, self.patience_s)
+        target = urlsplit(self.url).path.rstrip("/") + "/chat/completions"
         headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {self.key}"} if self.key else {})
         try:
-            connection.request("POST", parts.path.rstrip("/") + "/chat/completions", raw, headers)
+            connection.request("POST", target, raw, headers)
             answer = connection.getresponse()
             told, content = answer.read(LARGEST), answer.headers.get("content-type", "")
         except TimeoutError:
             raise ReviewerFault("slow", f"the reviewer did not answer within {self.patience_s:g} s") from None
+        except ValueError as fault:
+            raise ReviewerFault("invalid", "the reviewer cannot be asked", why=str(fault)[:200]) from None
         except (OSError, http.client.HTTPException) as fault:
             raise ReviewerFault("away", f"nobody answers at {self.url}", why=str(fault)) from None
         finally:
@@ -93,9 +98,15 @@ Reviewed = tuple[Review | None, int, tuple[str, ...]]
 def ask_aside(reviewer: Reviewer, clock: Clock, stop: threading.Event, asked: Question) -> Reviewed | None:
     """In a thread of its own, which is left behind when the run ends: nobody waits for a slow reviewer then."""
     found: list[Reviewed] = []
-    thread = threading.Thread(
-        target=lambda: found.append(ask_patiently(reviewer, clock, stop, asked)), name="reviewer", daemon=True
-    )
+
+    def ask() -> None:
+        try:
+            found.append(ask_patiently(reviewer, clock, stop, asked))
+        except Exception as fault:
+            # A defect is no answer, and the run goes on by its own rules as without one.
+            found.append((None, 1, (f"defect: {type(fault).__name__}",)))
+
+    thread = threading.Thread(target=ask, name="reviewer", daemon=True)
     thread.start()
     while thread.is_alive() and not stop.is_set():
         thread.join(SLICE_S)

@@ -169,6 +169,18 @@ def probed(road: str, timed: Timed) -> dict[str, Value]:
     }
 
 
+def seen_on(fast: Timed, late: Timed, rounds: Sequence[Timed]) -> dict[str, Value]:
+    """What the disks did to `advise`, in milliseconds."""
+    return {
+        "ms_of_a_write_and_sync": round(late.disk_ms, 1),
+        "fast_disk_p50": fast.advise.at(50),
+        "fast_disk_p99": fast.advise.at(99),
+        "p99_of_each_round": ", ".join(f"{one.advise.at(99):.4f}" for one in rounds),
+        "p99_of_the_median_slice": late.p99_usual,
+        "events_waiting_for_the_disk": late.waiting,
+    }
+
+
 def prove(quick: bool, fault: str = "") -> Findings:
     seconds, not_run = 0.5 if fault else 2.0 if quick else 10.0, list[str]()
     bars, rounds = Bars(quick), 1 if fault or quick else ROUNDS
@@ -183,16 +195,11 @@ def prove(quick: bool, fault: str = "") -> Findings:
         before = timed(slow, 0.5, synchronous=True)
     late = min(slow_rounds, key=lambda one: one.advise.at(99))
     figures: dict[str, Value] = {
-        "slow_disk_by": "a preloaded library" if slow else "not run",
-        "ms_of_a_write_and_sync": round(late.disk_ms, 1),
+        **seen_on(fast, late, slow_rounds),
         **probed("before", before),
         **probed("after", late),
-        "fast_disk_p50": fast.advise.at(50),
-        "fast_disk_p99": fast.advise.at(99),
-        "p99_of_each_round": ", ".join(f"{one.advise.at(99):.4f}" for one in slow_rounds),
-        "p99_of_the_median_slice": late.p99_usual,
+        "slow_disk_by": "a preloaded library" if slow else "not run",
         "calls_that_touch_files": len(listed),
-        "events_waiting_for_the_disk": late.waiting,
     }
     return Findings(
         before=before.advise.metrics("advise on the synchronous road, slow disk", rejected=len(deciding_before)),

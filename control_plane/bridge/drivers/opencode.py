@@ -3,10 +3,11 @@
 import base64
 import http.client
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 
+from ...dialling import dial
 from ..terms import Step
 from . import SENT, Order, Outcome
 
@@ -20,7 +21,7 @@ class OpenCode:
         self, url: str, *, directory: str | None = None, password: str | None = None, agent: str | None = None,
         model: str | None = None,
     ) -> None:  # fmt: skip
-        self._url, self._directory, self._password = urlsplit(url), directory, password
+        self._url, self._directory, self._password = url, directory, password
         self._agent, self._model = agent, model
 
     def wake(self, order: Order, quiet_s: float) -> Outcome:  # noqa: ARG002 - prompts queue behind a turn
@@ -66,8 +67,7 @@ class OpenCode:
         return body
 
     def _ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
-        connection = kind(self._url.hostname or "127.0.0.1", self._url.port, timeout=PATIENCE_S)
+        connection = dial(self._url, PATIENCE_S)
         headers = {"Content-Type": "application/json"}
         if self._password is not None:
             headers["Authorization"] = "Basic " + base64.b64encode(f"opencode:{self._password}".encode()).decode()
