@@ -15,7 +15,8 @@ SECONDS := 600
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help advise test lint governance check cover long bench soak proofs prove pages lock clean
+.PHONY: help advise test lint governance check cover long bench soak proofs prove dist audit release mutants \
+	pages lock clean
 
 help: ## Say what there is to make.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,8 +64,29 @@ proofs: $(VENV)/ready-for-tests ## Every proof under scripts/, each against the 
 	@failed=0; for file in $(sort $(wildcard scripts/*/m0_*.py scripts/*/fg*.py scripts/*/bridge_*.py scripts/*/scale_*.py)); do \
 		echo "== $$file"; $(BIN)/python $$file </dev/null || failed=1; done; exit $$failed
 
+<<<<<<< HEAD
 pages: $(VENV)/ready-for-tests ## Write the pages that are generated from the code.
 	$(BIN)/python -m control_plane.pages
+=======
+dist: $(VENV)/ready-to-release ## Wheel and sdist, built twice and compared; their digests and bill of materials.
+	$(BIN)/python scripts/release/packages.py
+	$(BIN)/python scripts/release/sbom.py
+
+audit: $(VENV)/ready-to-release ## Known advisories of every pinned package; exits 3 where nobody can be asked.
+	$(BIN)/python scripts/release/audit.py
+
+mutants: $(VENV)/ready-for-tests ## How many small faults the tests see, of a sample; takes an hour.
+	nice $(BIN)/python scripts/release/mutants.py
+
+release: $(VENV)/ready-to-release ## The release checklist; `make release WHOLE=--whole` with its long steps.
+	$(BIN)/python scripts/release/check.py $(WHOLE)
+
+pages: $(VENV)/ready ## Write the pages that are generated from the code.
+	$(BIN)/python -m control_plane.flags example > flags.env.example
+	$(BIN)/python -m control_plane.flags table > docs/flags.md
+	$(BIN)/python -m control_plane.pages > docs/events.md
+	$(BIN)/python -m control_plane alerts > docs/alerts.yaml
+>>>>>>> 924f120 (A bill of materials that is checked, and an audit in which silence is no pass: pip-audit says nothing is wrong where nobody answers it)
 
 lock: $(VENV)/ready-to-lock ## Pin what pyproject.toml asks for; `make lock LOCK=--upgrade` takes the newest.
 	$(COMPILE) requirements/lock.in --output-file requirements/lock.txt
@@ -72,8 +94,14 @@ lock: $(VENV)/ready-to-lock ## Pin what pyproject.toml asks for; `make lock LOCK
 	$(COMPILE) pyproject.toml requirements/build.in --extra test --extra bench --constraint requirements/test.txt \
 		--output-file requirements/bench.txt
 	$(COMPILE) pyproject.toml requirements/build.in --constraint requirements/test.txt --output-file requirements/base.txt
+<<<<<<< HEAD
 	$(COMPILE) pyproject.toml requirements/build.in --extra serve --extra postgres --constraint requirements/test.txt \
 		--output-file requirements/serve.txt
+=======
+	$(COMPILE) pyproject.toml $(addprefix --extra ,evals flags mcp otel postgres serve) \
+		--constraint requirements/test.txt --output-file requirements/extras.txt
+	$(COMPILE) pyproject.toml --extra release --constraint requirements/test.txt --output-file requirements/release.txt
+>>>>>>> 924f120 (A bill of materials that is checked, and an audit in which silence is no pass: pip-audit says nothing is wrong where nobody answers it)
 	@! grep -n '://' requirements/*.txt || { echo "an address got into the pinned lists" >&2; exit 1; }
 
 clean: ## Remove what was made; your ledgers stay.
@@ -96,6 +124,10 @@ $(VENV)/ready-for-tests: requirements/test.txt $(VENV)/ready
 
 $(VENV)/ready-for-benchmarks: requirements/bench.txt $(VENV)/ready-for-tests
 	$(INSTALL) -r requirements/bench.txt
+	@touch $@
+
+$(VENV)/ready-to-release: requirements/release.txt $(VENV)/ready-for-tests
+	$(INSTALL) -r requirements/release.txt
 	@touch $@
 
 $(VENV)/ready-to-lock: $(VENV)/bin/python

@@ -75,7 +75,8 @@ def test_the_package_asks_for_python_3_11() -> None:
 
 @pytest.mark.requirement("LEDGER-02")
 def test_the_extras_are_declared() -> None:
-    promised, ours = {"postgres", "serve", "mcp", "tui"}, {"evals", "embeddings", "flags", "otel", "test", "bench"}
+    promised = {"postgres", "serve", "mcp", "tui"}
+    ours = {"evals", "embeddings", "flags", "otel", "release", "test", "bench"}
     assert PYPROJECT["project"]["optional-dependencies"].keys() == promised | ours
 
 
