@@ -45,6 +45,9 @@ cover: $(VENV)/ready-for-tests ## The tests again, with the branches that they r
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --durations 10 </dev/null
 	$(BIN)/coverage combine --quiet
+	mkdir -p .opencode/metrics
+	$(BIN)/coverage json --quiet --fail-under 0 -o .opencode/metrics/coverage.json
+	$(BIN)/python scripts/release/covered.py
 	$(BIN)/coverage report
 
 prove: cover long bench proofs soak ## The long forms: full counts, benchmarks one after another, every proof, the soak.

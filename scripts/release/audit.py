@@ -100,7 +100,8 @@ def audit(lists: Path = LISTS, program: Sequence[str] = PROGRAM, today: date | N
 def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
-    return tell(audit(), parser.parse_args(words).json)
+    options = parser.parse_args(words)
+    return tell(audit(), options.json)
 
 
 if __name__ == "__main__":

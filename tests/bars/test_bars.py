@@ -34,7 +34,7 @@ def test_the_real_thing_passes(bar: Bar, tmp_path: Path) -> None:
         bar.check(real)
 
 
-@pytest.mark.requirement("LEDGER-141", "LEDGER-142")
+@pytest.mark.requirement("LEDGER-141", "LEDGER-142", "TEST-OUT-3")
 @pytest.mark.parametrize(("bar", "subject"), FAULTS)
 def test_less_than_the_real_thing_fails(bar: Bar, subject: Subject, tmp_path: Path) -> None:
     with standing(subject, tmp_path) as less, pytest.raises(AssertionError):

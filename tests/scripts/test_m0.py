@@ -19,7 +19,7 @@ SCRIPT = "scripts/perf/m0_baseline.py"
 FROM = {"policy": "router", "policy_hash": "0" * 64, "actor": "somebody"}
 
 
-@pytest.mark.requirement("M0-1", "M0-2", "M0-5", "M0-PASS", "M0-ROLLBACK")
+@pytest.mark.requirement("M0-1", "M0-2", "M0-5", "M0-PASS", "M0-ROLLBACK", "QUAL-OUT-1")
 def test_a_baseline_is_kept_and_changes_no_decision(tmp_path: Path) -> None:
     evidence = shown(SCRIPT, "baseline", tmp_path, "--quick")
     assert evidence.item == "M0"

@@ -1,0 +1,219 @@
+"""How many small faults the tests see: a sample of mutants of the ledger and of the pure deciders.
+
+usage: python scripts/release/mutants.py [--area AREA] [--sample N] [--seed S] [--metrics DIR] [--json]
+
+Each mutant goes into a copy of the project and the area's tests run on it, those first that speak of its module. What a
+test fails on, or hangs at, is killed. A sample without weights: the interval is Wilson's, at 95 %. Exit 0: each area at
+80 % or more; 1: one is below; 3: nothing was sampled, or the code has changed since.
+"""
+
+import argparse
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mutating import Mutant, mutants, mutated
+from rows import Row, tell
+
+PROJECT = Path(__file__).parents[2]
+FILE, LEAST, Z = "mutation.json", 0.8, 1.96
+PER_TEST_S, PER_MUTANT_S, FIRST = 60, 300, 4
+# Neither history nor what was made: a copy is what is written by hand.
+LEFT_BEHIND = (".git", ".venv", ".cache", "dist", "build", "__pycache__", ".*_cache", ".hypothesis", ".benchmarks")
+_FAILED = re.compile(r"^(?:FAILED|ERROR) ([^\s:]+(?:::[^\n]*?)?)(?: - .*)?$", re.MULTILINE)
+
+
+class Area(NamedTuple):
+    """Modules and the folders of the tests that are theirs; `aside` takes too long or needs what is elsewhere."""
+
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+    aside: tuple[str, ...] = ()
+
+
+AREAS = {
+    "ledger": Area(
+        ("control_plane/ledger/*.py",),
+        ("tests/ledger/test_*.py",),
+        ("test_kill", "test_audit_speed", "test_conformance_applications"),
+    ),
+    "deciders": Area(
+        ("control_plane/*/rules.py", "control_plane/*/state.py"),
+        ("tests/{room}/test_*.py", "tests/opencode/test_*.py"),
+        ("test_real", "test_auto", "test_guarding", "test_observing", "test_endurance"),
+    ),
+}
+
+
+class Place(NamedTuple):
+    module: str
+    mutant: Mutant
+
+
+def modules(area: Area, project: Path) -> list[str]:
+    return sorted(str(path.relative_to(project)) for pattern in area.modules for path in project.glob(pattern))
+
+
+def digest(area: Area, project: Path) -> str:
+    """Of the code that was sampled: another state has another score."""
+    whole = sha256()
+    for name in modules(area, project):
+        whole.update(name.encode() + b"\0" + (project / name).read_bytes())
+    return whole.hexdigest()
+
+
+def sampled(area: Area, project: Path, size: int, seed: int) -> tuple[int, list[Place]]:
+    places = [
+        Place(name, one)
+        for name in modules(area, project)
+        for one in mutants((project / name).read_text(encoding="utf-8"))
+    ]
+    return len(places), random.Random(seed).sample(places, min(size, len(places)))  # noqa: S311 - the same again
+
+
+def tests_of(area: Area, project: Path, module: str) -> list[str]:
+    """The area's test files, those first that name the module oftenest, then those that use its word."""
+    room, stem = Path(module).parent.name, Path(module).stem
+    named = re.compile(rf"\b{room}\.{stem}\b|\b{room} import [^\n]*\b{stem}\b")
+    ranked = []
+    for path in sorted(path for pattern in area.tests for path in project.glob(pattern.format(room=room))):
+        text = path.read_text(encoding="utf-8")
+        if path.stem not in area.aside and (path.parent.name == room or f"control_plane.{room}" in text):
+            # One that starts a server comes late, one that is short early.
+            rank = (-len(named.findall(text)), "postgres" in path.stem, -len(re.findall(stem, text)), len(text))
+            ranked.append((rank, str(path.relative_to(project))))
+    if not ranked:
+        raise SystemExit(f"{module}: no test is its own")
+    return [path for _, path in sorted(ranked)]
+
+
+class Copy:
+    """A copy of the project in which faults are tried, one after the other."""
+
+    def __init__(self, project: Path, folder: Path) -> None:
+        self.root = folder / "copy"
+        shutil.copytree(project, self.root, ignore=shutil.ignore_patterns(*LEFT_BEHIND), symlinks=True)
+        self._sound: set[str] = set()
+
+    def judged(self, place: Place, tests: Sequence[str]) -> str:
+        """`passed` where the mutant survives, `failed` or `hung` where it is killed."""
+        path = self.root / place.module
+        before = path.read_text(encoding="utf-8")
+        try:
+            write(path, mutated(before, place.mutant.number))
+            verdict, failing = self._run(tests[:FIRST])
+            if verdict == "passed" and len(tests) > FIRST:
+                verdict, failing = self._run(tests[FIRST:])
+        finally:
+            write(path, before)
+        if failing is not None and failing not in self._sound:
+            if self._run([failing])[0] != "passed":
+                raise SystemExit(f"{failing} fails without any mutant")
+            self._sound.add(failing)
+        return verdict
+
+    def _run(self, tests: Sequence[str]) -> tuple[str, str | None]:
+        """What the tests say, and the first that failed."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("COV", "PYTEST"))}
+        # What plugins there are beside these takes longer to load than most tests take to run.
+        clean |= {"PYTHONPATH": str(self.root), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        plugins = ["-p", "pytest_timeout", "-p", "anyio.pytest_plugin"]
+        command = [sys.executable, "-m", "pytest", "-x", "-q", *plugins, "--timeout", str(PER_TEST_S), *tests]
+        try:
+            done = subprocess.run(  # noqa: S603 - the project's tests
+                command, cwd=self.root, env=clean, capture_output=True, text=True, timeout=PER_MUTANT_S, check=False,
+                stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return "hung", None
+        if done.returncode in (0, 5):
+            return "passed", None
+        found = _FAILED.search(done.stdout)
+        # Without a name pytest itself went down with it, or the frame of the tests does not import.
+        return "failed", found[1] if found else tests[0]
+
+
+def write(path: Path, source: str) -> None:
+    path.write_text(source, encoding="utf-8")
+    # Written within one second and of one length, it would be taken for the file that was compiled.
+    for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+        compiled.unlink()
+
+
+def interval(killed: int, of: int) -> tuple[float, float]:
+    """Wilson's: where the score of all mutants lies, given that of the sample."""
+    share, square = killed / of, Z * Z / of
+    middle = (share + square / 2) / (1 + square)
+    half = Z * (share * (1 - share) / of + square / of / 4) ** 0.5 / (1 + square)
+    return middle - half, middle + half
+
+
+def measured(name: str, area: Area, project: Path, size: int, seed: int) -> dict[str, Any]:
+    population, places = sampled(area, project, size, seed)
+    survived, verdicts, began = list[dict[str, Any]](), list[str](), time.time()
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Copy(project, Path(folder))
+        for place in places:
+            verdicts.append(copy.judged(place, tests_of(area, project, place.module)))
+            if verdicts[-1] == "passed":
+                survived.append({"module": place.module, "line": place.mutant.line, "what": place.mutant.what})
+            where = f"{place.module}:{place.mutant.line}  {place.mutant.what}"
+            sys.stderr.write(f"{name} {len(verdicts)}/{len(places)} {verdicts[-1]:7} {where}\n")
+    killed = len(places) - len(survived)
+    low, high = interval(killed, len(places))
+    return {
+        "mutants": population, "sampled": len(places), "seed": seed, "killed": killed, "hung": verdicts.count("hung"),
+        "score": round(killed / len(places), 4), "low": round(low, 4), "high": round(high, 4),
+        "sources": digest(area, project), "seconds": round(time.time() - began), "survived": survived,
+    }  # fmt: skip
+
+
+def mutation(metrics: Path, project: Path = PROJECT) -> list[Row]:
+    """What the report says of each area, if it is about this code."""
+    path, rows = metrics / FILE, []
+    told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for name, area in AREAS.items():
+        one, what = told.get(name), f"mutation {name}"
+        if one is None:
+            rows.append(Row(what, "not run", "there is no report: python scripts/release/mutants.py"))
+            continue
+        seen = (f"{one['killed']} of {one['sampled']} sampled killed, {one['score']:.0%} "
+                f"({one['low']:.0%} to {one['high']:.0%}) of {one['mutants']:,}")  # fmt: skip
+        if one["sources"] != digest(area, project):
+            rows.append(Row(what, "not run", f"the code has changed since: {seen}"))
+        else:
+            rows.append(Row(what, "holds" if one["score"] >= LEAST else "fails", seen))
+    return rows
+
+
+def main(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--area", choices=sorted(AREAS), action="append", help="only this one")
+    parser.add_argument("--sample", type=int, default=100, help="how many mutants of an area (100)")
+    parser.add_argument("--seed", type=int, default=1, help="which ones (1)")
+    parser.add_argument("--metrics", type=Path, default=PROJECT / ".opencode" / "metrics")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(words)
+    if options.sample < 1:
+        parser.error("a sample has at least one mutant")
+    for name in options.area or AREAS:
+        path = options.metrics / FILE
+        told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        told[name] = measured(name, AREAS[name], PROJECT, options.sample, options.seed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return tell(mutation(options.metrics), options.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
