@@ -67,10 +67,6 @@ proofs: $(VENV)/ready-for-tests ## Every proof under scripts/, each against the 
 	@failed=0; for file in $(sort $(wildcard scripts/*/m0_*.py scripts/*/fg*.py scripts/*/bridge_*.py scripts/*/scale_*.py)); do \
 		echo "== $$file"; $(BIN)/python $$file </dev/null || failed=1; done; exit $$failed
 
-<<<<<<< HEAD
-pages: $(VENV)/ready-for-tests ## Write the pages that are generated from the code.
-	$(BIN)/python -m control_plane.pages
-=======
 dist: $(VENV)/ready-to-release ## Wheel and sdist, built twice and compared; their digests and bill of materials.
 	$(BIN)/python scripts/release/packages.py
 	$(BIN)/python scripts/release/sbom.py
@@ -84,12 +80,8 @@ mutants: $(VENV)/ready-for-tests ## How many small faults the tests see, of a sa
 release: $(VENV)/ready-to-release ## The release checklist; `make release WHOLE=--whole` with its long steps.
 	$(BIN)/python scripts/release/check.py $(WHOLE)
 
-pages: $(VENV)/ready ## Write the pages that are generated from the code.
-	$(BIN)/python -m control_plane.flags example > flags.env.example
-	$(BIN)/python -m control_plane.flags table > docs/flags.md
-	$(BIN)/python -m control_plane.pages > docs/events.md
-	$(BIN)/python -m control_plane alerts > docs/alerts.yaml
->>>>>>> 924f120 (A bill of materials that is checked, and an audit in which silence is no pass: pip-audit says nothing is wrong where nobody answers it)
+pages: $(VENV)/ready-for-tests ## Write the pages that are generated from the code.
+	$(BIN)/python -m control_plane.pages
 
 lock: $(VENV)/ready-to-lock ## Pin what pyproject.toml asks for; `make lock LOCK=--upgrade` takes the newest.
 	$(COMPILE) requirements/lock.in --output-file requirements/lock.txt
@@ -97,14 +89,11 @@ lock: $(VENV)/ready-to-lock ## Pin what pyproject.toml asks for; `make lock LOCK
 	$(COMPILE) pyproject.toml requirements/build.in --extra test --extra bench --constraint requirements/test.txt \
 		--output-file requirements/bench.txt
 	$(COMPILE) pyproject.toml requirements/build.in --constraint requirements/test.txt --output-file requirements/base.txt
-<<<<<<< HEAD
 	$(COMPILE) pyproject.toml requirements/build.in --extra serve --extra postgres --constraint requirements/test.txt \
 		--output-file requirements/serve.txt
-=======
 	$(COMPILE) pyproject.toml $(addprefix --extra ,evals flags mcp otel postgres serve) \
 		--constraint requirements/test.txt --output-file requirements/extras.txt
 	$(COMPILE) pyproject.toml --extra release --constraint requirements/test.txt --output-file requirements/release.txt
->>>>>>> 924f120 (A bill of materials that is checked, and an audit in which silence is no pass: pip-audit says nothing is wrong where nobody answers it)
 	@! grep -n '://' requirements/*.txt || { echo "an address got into the pinned lists" >&2; exit 1; }
 
 clean: ## Remove what was made; your ledgers stay.

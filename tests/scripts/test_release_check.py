@@ -92,7 +92,7 @@ def test_a_package_without_a_digest_fails(tmp_path: Path) -> None:
     assert [row.state for row in check.hashed([])] == ["fails"]
     rows = check.hashed(sorted((PROJECT / "requirements").glob("*.txt")))
     assert {row.state for row in rows} == {"holds"}
-    assert len(rows) == 6
+    assert len(rows) >= 6
 
 
 def test_a_gate_that_does_not_close_is_told(tmp_path: Path) -> None:
