@@ -50,7 +50,7 @@ class SteppedClock(Clock):
     ahead = 0.0
 
     def now(self) -> float:
-        return time.time() + self.ahead
+        return super().now() + self.ahead
 
 
 class Routing:

@@ -49,7 +49,7 @@ AREAS = {
     "ledger": Area(
         ("control_plane/ledger/*.py",),
         ("tests/ledger/test_*.py",),
-        ("test_kill", "test_audit_speed", "test_conformance_applications", "test_fork", "test_faults", "test_postgres_*"),
+        ("test_kill", "test_audit_speed", "test_conformance_app*", "test_fork", "test_faults", "test_postgres_*"),
         ("postgres*",),
     ),
     "deciders": Area(
