@@ -22,7 +22,7 @@ from typing import Any
 from audit import audit
 from covered import covered
 from mutants import mutation
-from packages import built_twice, installed
+from packages import built_twice, elsewhere, installed
 from rows import Row, tell
 from sbom import bill_of_materials, pins
 
@@ -125,6 +125,7 @@ def steps(whole: bool, out: Path) -> list[Row]:
     long: list[Callable[[], Iterable[Row]]] = [
         gates,
         audit,
+        elsewhere,
         lambda: installed(sorted([*out.glob("*.whl"), *out.glob("*.tar.gz")])),
     ]
     return [row for step in [*short, *(long if whole else [])] for row in step()]

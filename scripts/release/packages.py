@@ -2,13 +2,15 @@
 
 usage: python scripts/release/packages.py [--out DIR] [--install] [--json]
 
-`--install` takes a bare environment for each Python that we promise, with the pinned wheels and nothing else.
+`--install` looks for the pinned wheels of other platforms, and takes a bare environment for each Python that we promise,
+with the pinned wheels and nothing else.
 Exit 0: all holds; 1: something does not; 3: something could not be run here.
 """
 
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +26,8 @@ from control_plane.proving.pythons import VERSIONS, environment, interpreter
 PROJECT = Path(__file__).parents[2]
 SOURCES = ("control_plane", "README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", ".gitignore")
 PATIENCE_S = 300
+PINS = PROJECT / "requirements" / "base.txt"
+PLATFORMS = ("win_amd64", "macosx_13_0_arm64")
 # Each build sees another time, another order of hashing, other permissions: none may be seen in what comes out.
 SURROUNDINGS: tuple[Mapping[str, str], ...] = (
     {"TZ": "UTC", "PYTHONHASHSEED": "0"},
@@ -130,6 +134,29 @@ def outside(command: Sequence[str], folder: str) -> str:
     ).stdout
 
 
+def elsewhere(pins: Path = PINS, platforms: Sequence[str] = PLATFORMS) -> Iterator[Row]:
+    """Whether each pinned package has a wheel for platforms that are not this one; nothing is fetched but names."""
+    for platform in platforms:
+        what = f"pinned wheels for {platform}"
+        command = [
+            sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--disable-pip-version-check",
+            "--ignore-installed", "--no-deps", "--target", "nowhere", "--platform", platform,
+            "--python-version", VERSIONS[-1], "--only-binary", ":all:", "--require-hashes", "-r", str(pins),
+        ]  # fmt: skip
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)  # noqa: S603
+        except (OSError, subprocess.TimeoutExpired) as fault:
+            yield Row(what, "not run", f"pip did not answer: {type(fault).__name__}")
+            continue
+        lost = re.findall(r"No matching distribution found for (\S+)", done.stderr)
+        if done.returncode == 0:
+            yield Row(what, "holds", f"Python {VERSIONS[-1]}, {pins.name}")
+        elif lost:
+            yield Row(what, "fails", f"none for {', '.join(lost)}")
+        else:
+            yield Row(what, "not run", (done.stderr.strip().splitlines() or ["pip said nothing"])[-1])
+
+
 def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=PROJECT / "dist", help="where the files go")
@@ -138,7 +165,7 @@ def main(words: Sequence[str]) -> int:
     options = parser.parse_args(words)
     rows = built_twice(PROJECT, options.out)
     if options.install and all(row.state == "holds" for row in rows):
-        rows += installed([options.out / row.what.split()[1] for row in rows])
+        rows += [*elsewhere(), *installed([options.out / row.what.split()[1] for row in rows])]
     return tell(rows, options.json)
 
 

@@ -1,6 +1,7 @@
 """Wheel and sdist are the same each time they are built, and work where only the pinned packages are."""
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import packages
@@ -74,6 +75,19 @@ def test_a_python_that_is_not_here_is_no_pass(tmp_path: Path, capsys: pytest.Cap
     assert [row.state for row in rows] == ["not run"]
     assert packages.tell(rows, as_json=False) == 3
     assert "1 could not be run" in capsys.readouterr().out
+
+
+@pytest.mark.long
+@pytest.mark.requirement("SHIP-46")
+def test_the_pinned_packages_have_wheels_for_windows_and_macos(
+    tmp_path: Path, could_not_run: Callable[[str], None]
+) -> None:
+    (tmp_path / "lost.txt").write_text("no-such-package-of-anybody==1 --hash=sha256:" + "0" * 64 + "\n")
+    assert [row.state for row in packages.elsewhere(tmp_path / "lost.txt", ["win_amd64"])] == ["fails"]
+    rows = list(packages.elsewhere())
+    if any(row.state == "not run" for row in rows):
+        could_not_run("no index answers for other platforms")
+    assert [row for row in rows if row.state != "holds"] == []
 
 
 @pytest.mark.long
