@@ -15,7 +15,7 @@ LINKS = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 SHOWN_BY = re.compile(r"\| `(tests/[\w/]+\.py)(?:::(test_\w+))?` \|$", re.MULTILINE)
 
 
-@pytest.mark.requirement("SHIP-25")
+@pytest.mark.requirement("SHIP-25", "REL-03")
 def test_every_claim_of_the_threat_model_names_the_test_that_shows_it() -> None:
     page = (DOCS / "threats.md").read_text(encoding="utf-8")
     sections = re.split(r"^## ", page, flags=re.MULTILINE)[1:]

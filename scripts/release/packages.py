@@ -2,8 +2,8 @@
 
 usage: python scripts/release/packages.py [--out DIR] [--install] [--json]
 
-`--install` looks for the pinned wheels of other platforms, and takes a bare environment for each Python that we promise,
-with the pinned wheels and nothing else.
+`--install` looks for the pinned wheels of other platforms, and takes a bare environment for each Python that we
+promise, with the pinned wheels and nothing else.
 Exit 0: all holds; 1: something does not; 3: something could not be run here.
 """
 
