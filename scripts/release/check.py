@@ -85,6 +85,13 @@ def tree(project: Path) -> Row:
     return Row("tree", "fails" if changed else "holds", f"{len(changed)} changes that are not committed")
 
 
+def launched(page: str) -> Row:
+    """What the bridge's launch page says of its levels and drills."""
+    lost = re.findall(r"^\| (.+?) \|.*\*\*does not hold\*\* \|$", page, re.MULTILINE)
+    ready = "Everything measured holds." in page and not lost and "has not run here" not in page
+    return Row("bridge launch", "holds" if ready else "fails", "; ".join(lost) or "as its page says")
+
+
 def hashed(lists: Sequence[Path]) -> list[Row]:
     rows = []
     for path in lists:
@@ -116,6 +123,7 @@ def steps(whole: bool, out: Path) -> list[Row]:
     short: list[Callable[[], Iterable[Row]]] = [
         of_this_project,
         lambda: [versions((PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")), tree(PROJECT)],
+        lambda: [launched((PROJECT / "docs" / "bridge-launch.md").read_text(encoding="utf-8"))],
         lambda: hashed(lists),
         lambda: [bill_of_materials(out / "sbom.cdx.json", pins())],
         covered,

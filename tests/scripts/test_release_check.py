@@ -84,6 +84,20 @@ def test_a_tree_with_changes_fails_and_one_that_git_does_not_know_is_not_run(tmp
     assert check.tree(tmp_path).state == "fails"
 
 
+@pytest.mark.parametrize(
+    ("page", "state"),
+    [
+        ("| posts | 1 | >= 1 | holds |\n\nEverything measured holds.\n", "holds"),
+        ("| posts | 1 | >= 2 | **does not hold** |\n\nNot everything holds: see above.\n", "fails"),
+        ("It has not run here: `python it.py`.\n\nNot everything holds: see above.\n", "fails"),
+        ("", "fails"),
+    ],
+    ids=["holds", "one does not", "not run", "empty"],
+)
+def test_a_launch_page_that_says_no_fails(page: str, state: str) -> None:
+    assert check.launched(page).state == state
+
+
 @pytest.mark.requirement("SHIP-41")
 def test_a_package_without_a_digest_fails(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("good==1 \\\n    --hash=sha256:" + "0" * 64 + "\nbad==2\n")
