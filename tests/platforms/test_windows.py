@@ -38,7 +38,6 @@ ELSEWHERE_ONLY = {
     "a server": "opencode.running.Running('opencode', Path('.'), {})",
     "a check of a workspace": "runner.checking.run_check(['true'], None, {})",
     "a stop check": "guardrails.running.run_check('.', None, 1.0, {}, None)",
-    "a hook": "guardrails.outcomes.run_hook(['true'], b'', timeout=1.0, environment={})",
     "a resident": "guardrails.resident.Resident(None)",
 }
 
