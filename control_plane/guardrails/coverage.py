@@ -5,6 +5,8 @@ NOT_COVERED = (
     "pytest, bundlers, code generators, git hooks, install scripts",
     "scripts larger than 256 KiB, and scripts that are fetched and run in another call",
     "what another process writes: a daemon, cron, an editor, a container, a machine reached over ssh",
+    "what git brings back from its own commits and stashes: merge, pull, rebase, cherry-pick, revert, stash, switch",
+    "linters and formatters that run over a whole folder of which only a part is guarded; folders without files",
     "files that are swapped for links between the check and the write",
     "tools of MCP servers that write under a name that does not say so",
     "interpreters other than shells, Python, Node, Deno, Bun, Ruby, Perl, PHP, Lua, R and awk",

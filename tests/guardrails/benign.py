@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tests.guardrails import more_benign
+
 COMMANDS = [
     "ls", "ls -la src/db", "cat src/db/client.ts", "head -20 src/db/client.ts", "tail -n 5 src/db/client.ts", "wc -l src/db/*.ts", "grep -rn client src/db",
     "rg 'prisma' src", "find . -name '*.ts'", "find src/db -type f | head", "find . -name '*.pyc' -not -path './src/*'", "git status", "git diff", "git diff src/db/client.ts",
@@ -59,4 +61,4 @@ TOOLS: list[tuple[str, dict[str, Any]]] = [
     ("todowrite", {"path": "x"}),
 ]
 
-CALLS = [("Bash", {"command": command}) for command in COMMANDS] + TOOLS
+CALLS = [*[("Bash", {"command": command}) for command in (*COMMANDS, *more_benign.COMMANDS)], *TOOLS]

@@ -3,6 +3,8 @@
 from base64 import b64encode
 from typing import Any
 
+from tests.guardrails.more_bypasses import COMMANDS
+
 B64 = b64encode(b"echo x > src/db/client.ts").decode()
 HEX = b"src/db/client.ts".hex()
 DB = "src/db/client.ts"
@@ -140,4 +142,7 @@ TOOLS: list[tuple[str, dict[str, Any]]] = [
     ("Write", {}),
 ]
 
-ATTEMPTS = [("Bash", {"command": command}) for commands in SHELL.values() for command in commands] + TOOLS
+ATTEMPTS = [
+    *[("Bash", {"command": command}) for commands in (*SHELL.values(), COMMANDS) for command in commands],
+    *TOOLS,
+]

@@ -8,10 +8,12 @@ _WRITES = re.compile(
     r"""|(?:mode|open)\s*=\s*['"][rbt]*[wax+]|\.open\s*\(\s*['"][rbt]*[wax+]"""
     r"""|write_text|write_bytes|writelines|(?<!stdout)(?<!stderr)\.write\s*\(|[wW]riteFile|appendFile|[wW]riteStream"""
     r"""|copy[Ff]ile|copytree|\bcpSync|\bcp\s*\(|\brename|os\.replace|\.replace\s*\(\s*[^,()]{0,300}\)|unlink|rmtree|\brm(?:dir)?(?:Sync)?\s*\("""
-    r"""|os\.remove|\.remove\(\s*['"]|shutil\.|truncate|symlink|hardlink|os\.link|\.link\s*\(|File\.(?:write|open|new|delete)|IO\.write"""
+    r"""|os\.remove|\bremove\s*\(\s*['"]|\b(?:copy|move)\s*\(\s*['"]|\bq[qw]?\W\s*\+?[>+]|shutil\.|truncate|symlink|hardlink|os\.link|\.link\s*\("""
+    r"""|File\.(?:write|open|new|delete)|IO\.write"""
     r"""|binwrite|FileUtils|file_put_contents|\bfopen|fwrite|fputs|Deno\.|Bun\.write|os\.open|sendfile|\.touch\s*\(|\.save\s*\("""
     r"""|\bopen\s*\(?\s*(?:my\s+)?\$?\w+\s*,\s*['"]\s*\+?[>|+]|\bopen\s*\(?\s*\(?\s*['"]>|print\s*\{?\s*\$?\w*\}?\s*>|>>?\s*\(?['"]|->spew|fileinput"""
-    r"""|io\.open|io\.output|\bdump\s*\(|savetxt|to_csv|to_json|WriteAllText|Set-Content|Out-File|\bspit\b|ofstream|\+>|-i\b"""
+    r"""|io\.open|io\.output|\bdump\s*\(|savetxt"""
+    r"""|extractall|\.extract\s*\(|write(?:Lines|RDS|\.csv|\.table)|saveRDS|file\.(?:remove|rename|create|append|copy)|to_csv|to_json|WriteAllText|Set-Content|Out-File|\bspit\b|ofstream|\+>|-i\b"""
 )
 _RUNS = re.compile(
     r"os\.(?:system|popen|exec|spawn|posix_spawn)|subprocess|pty\.spawn|child_process|execSync|spawnSync|\bsystem\s*\(?|\bexec\s*[('\"]"

@@ -13,6 +13,10 @@ _VIM = re.compile(r"(?:^|[|\s:])(?:w|wq|x|write|saveas|up|update)!?(?:\s+(\S+))?
 
 
 _AWK, _IN_PLACE = re.compile(r"(?:g|m|n)?awk"), re.compile(r"perl|ruby")
+_CMDLETS = re.compile(
+    r"(?i)(?:remove|set|clear|move|copy|rename|new)-(?:item|content)|add-content|out-file|tee-object|>|\b(?:rm|del|mv|cp|sc|ni)\b"
+)
+_SQL = re.compile(r"(?i)\b(?:create|insert|update|delete|drop|alter|replace|vacuum|reindex|attach)\b")
 _EDITORS = frozenset(("ed", "ex", "vim", "vi", "nvim", "emacs"))
 
 
@@ -22,9 +26,11 @@ def editor(reader: "Reader", call: "Call", name: str) -> str | None:
         _awk(reader, call)
     elif name in _EDITORS:
         _text_editor(reader, call, name)
+    elif name in ("pwsh", "powershell"):
+        _powershell(reader, call, name)
     elif name == "sqlite3":
         _sqlite(reader, call, name)
-    elif _IN_PLACE.match(name) and any(re.match(r"^-[a-zA-Z0-9]*i", word) for word in call.words[1:]):
+    elif _IN_PLACE.match(name) and any(re.match(r"^-(?![MmI])[a-zA-Z0-9]*i", word) for word in call.words[1:]):
         _in_place(reader, call, name)
     else:
         return None
@@ -48,7 +54,9 @@ def _awk(reader: "Reader", call: "Call") -> None:
             mentioned = (*re.findall(r'"([^"]+)"', program), *rest[1:], *values.values(), *(call.stdin or "").split())
             for one in mentioned:
                 reader.write(one, program, "awk")
-    for command in re.findall(r'system\(\s*"((?:[^"\\]|\\.)*)"|\|\s*"((?:[^"\\]|\\.)*)"', program):
+    for command in re.findall(
+        r'system\(\s*"((?:[^"\\]|\\.)*)"|\|\s*"((?:[^"\\]|\\.)*)"|"((?:[^"\\]|\\.)*)"\s*\|&?\s*getline', program
+    ):
         reader.script(next(filter(None, command), "").replace('\\"', '"'), depth=2)
     if options.get("-i") == "inplace" or "inplace" in words:
         for file in rest[1:]:
@@ -69,10 +77,20 @@ def _text_editor(reader: "Reader", call: "Call", name: str) -> None:
             reader.write(text, told, name)
 
 
+def _powershell(reader: "Reader", call: "Call", name: str) -> None:
+    told = "\n".join([*call.words[1:], call.stdin or ""])
+    if _CMDLETS.search(told):
+        for one in re.findall(r"[^\s'\";|(){}]+", told):
+            reader.write(one, told, name)
+
+
 def _sqlite(reader: "Reader", call: "Call", name: str) -> None:
     told = " ".join(call.words) + (call.stdin or "")
     for target in re.findall(r"(?:\.output|\.once|writefile\(|\.save|\.backup)\s*'?\"?([^\s'\",)]+)", told):
         reader.write(target, None, name)
+    files = split_options(call.words, ("-cmd", "-init", "-separator", "-nullvalue"))[1]
+    if files and _SQL.search(told):
+        reader.write(files[0], None, name)
 
 
 def _in_place(reader: "Reader", call: "Call", name: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ _INTERPRETER = re.compile(
     r"^(?:python|pypy|ruby|perl|node|nodejs|php|lua|luajit|Rscript|tclsh|osascript|ipython|bun|deno|tsx|ts-node|jshell|groovy|elixir|swift"
     r"|guile|julia|scala|clojure|bb|emacs|vim|vi|nvim|ex|ed|gawk|awk|mawk|nawk|sqlite3|pwsh|powershell)[\d.]*$"
 )
+_OUTPUT = re.compile(r"^(?:-o|--?(?:[a-z0-9-]+_)?out(?:[_-]?(?:put|file|dir|folder|path))*)$", re.IGNORECASE)
 # Wrapper → its options that take a value; what follows its options (and `skip` operands) is a command again.
 WRAPPERS: dict[str, tuple[set[str], int]] = {
     "sudo": ({"-u", "-g", "-h", "-p", "-C", "-T", "-D", "-R", "-r", "-t"}, 0), "doas": ({"-u", "-C"}, 0),
@@ -34,7 +36,7 @@ WRAPPERS: dict[str, tuple[set[str], int]] = {
         {"-I", "-n", "-P", "-L", "-d", "-a", "-E", "-s"}, 0), "parallel": ({"-j", "-a"}, 0),
     "setarch": (set(), 0), "linux64": (set(), 0), "noglob": (set(), 0), "nocorrect": (set(), 0), "rtk": (set(), 0),
     "entr": (set(), 0), "script": (set(), 0), "coproc": (set(), 0), "uv": (set(), 0), "poetry": (set(), 0),
-    "npx": (set(), 0), "bunx": (set(), 0), "pipx": (set(), 0), "bundle": (set(), 0), "rye": (set(), 0), "pdm": (set(), 0),
+    "systemd-run": ({"-p", "-u", "-E", "-M", "-H"}, 0), "npx": (set(), 0), "shx": (set(), 0), "bunx": (set(), 0), "pipx": (set(), 0), "bundle": (set(), 0), "rye": (set(), 0), "pdm": (set(), 0),
 }  # fmt: skip
 
 
@@ -53,6 +55,12 @@ def run(reader: "Reader", call: "Call") -> str | None:
         finally:
             reader._depth -= 1
             reader.words.positional = positional
+    if name in reader.aliases:
+        text = reader.aliases.pop(name)
+        try:
+            return reader.script(" ".join([text, *map(shlex.quote, words[1:])]))
+        finally:
+            reader.aliases[name] = text
     from . import editors, tools
 
     if name in WRAPPERS:
@@ -85,7 +93,7 @@ def _wrapped(reader: "Reader", call: "Call", name: str) -> str | None:
             reader.cwd = reader.world.absolute(words[at + 1], reader.cwd)
         if name in ("strace", "time", "ltrace") and word == "-o" and at + 1 < len(words):
             reader.write(words[at + 1], None, name)
-        if word in valued:
+        if word in valued or (re.match(r"^-[a-zA-Z]{2,}$", word) and f"-{word[-1]}" in valued):
             at += 2
         elif word.startswith("-") or (name == "env" and re.match(r"^\w+=", word)) or word in (":::", "run", "exec"):
             if name == "env" and "=" in word and not word.startswith("-"):
@@ -103,8 +111,10 @@ def _wrapped(reader: "Reader", call: "Call", name: str) -> str | None:
         return (rest[0] if rest else "") + "\n"
     if not rest:
         return "" if name in ("exec", "env") else None
-    if name in ("watch", "parallel", "flock") and len(rest) == 1:
+    if name in ("watch", "flock") and len(rest) == 1:
         return reader.script(rest[0])
+    if name == "parallel" and len(rest) == 1:
+        rest = rest[0].split()
     if name in ("xargs", "parallel"):
         rest = _with_arguments(rest, words, call.stdin)
     return run(reader, call._replace(words=rest))
@@ -132,7 +142,7 @@ def _shell(reader: "Reader", call: "Call") -> str | None:
             while rest and rest[0].startswith("-"):
                 rest.pop(0)
             return reader.script(rest[0], rest[1:] or ["sh"]) if rest else None
-        at += 2 if words[at] in ("-o", "+o", "--rcfile", "--init-file") else 1
+        at += 2 if words[at] in ("-o", "+o", "-O", "+O", "--rcfile", "--init-file") else 1
     at += at < len(words) and words[at] == "--"
     if at < len(words) and words[at] not in ("-", "/dev/stdin") and not words[at].startswith("/dev/fd/"):
         return _script_file(reader, call, words[at:])
@@ -281,7 +291,19 @@ def _program(reader: "Reader", call: "Call") -> str | None:
         draft = reader.world.absolute(call.words[0], call.cwd) in reader.drafts
         if (text is not None and "\0" not in text and young) or draft:
             return _script_file(reader, call, call.words)
+    _results(reader, call)
     return None
+
+
+def _results(reader: "Reader", call: "Call") -> None:
+    """Where a program that we do not know says that it puts what it makes."""
+    words = call.words
+    for at, word in enumerate(words[1:], 1):
+        name, sign, value = word.partition("=")
+        if _OUTPUT.match(name):
+            place = value if sign else (words[at + 1] if at + 1 < len(words) else "")
+            reader.write(place, None, words[0], tree=UNKNOWN not in place and reader.world.is_folder(
+                reader.world.absolute(place, call.cwd)))  # fmt: skip
 
 
 def printed_by_echo(words: list[str]) -> str:

@@ -10,6 +10,14 @@ from .world import UNKNOWN, World, Write
 DEEPEST, MOST_WRITES, MOST_STEPS, LONGEST = 12, 2000, 4000, 512 << 10
 _ASSIGNMENT = re.compile(r"^([A-Za-z_]\w*)(?:\[[^\]]*\])?\+?=")
 _ARRAY = re.compile(r"^[A-Za-z_]\w*\+?=$")
+_EXTENDED = re.compile(r"[@+?*!]\(")
+_KEY = re.compile(r"^\[[^\]]*\]\+?=")
+_DECLARING = ("declare", "typeset", "local", "export", "readonly")
+# What these hold is run by the shell or by programs that look for an editor or a pager.
+_RUN_LATER = frozenset((
+    "EDITOR", "VISUAL", "PAGER", "BROWSER", "PROMPT_COMMAND", "GIT_EDITOR", "GIT_SEQUENCE_EDITOR", "GIT_PAGER",
+    "GIT_SSH_COMMAND", "GIT_EXTERNAL_DIFF", "GIT_ASKPASS", "MANPAGER", "LESSOPEN",
+))  # fmt: skip
 _ENDS = {";", "&", "&&", "||", "|", "|&", "\n", "(", ")", ";;", ";&", ";;&"}
 _RESERVED = {"if", "then", "elif", "else", "fi", "while", "until", "do", "done", "{", "}", "!", "esac", "time"}
 _HARMLESS = ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "/dev/zero")
@@ -31,6 +39,8 @@ class Found(NamedTuple):
 def read_command(text: str, world: World) -> Found:
     """Everything that this command would write, as far as its text says it; `opaque` says what it does not say."""
     reader = Reader(world)
+    if "extglob" in text and _EXTENDED.search(text):
+        reader.opaque.append("the command uses extended patterns")
     try:
         reader.script(text) if len(text) <= LONGEST else reader.opaque.append("the command is too long to be read")
     except (RecursionError, ValueError, LookupError, TypeError, OSError, OverflowError, re.error) as fault:
@@ -48,6 +58,8 @@ class Reader:
         self.drafts: dict[str, str | None] = {}
         self.words = Words(world, self.output)
         self.functions: dict[str, list[Token]] = {}
+        self.aliases: dict[str, str] = {}
+        self._links: dict[str, str] = {}
         self._folders: list[str] = []
         self._depth = self._steps = 0
 
@@ -63,9 +75,21 @@ class Reader:
             self.opaque.append("the command writes to more files than are looked at")
             return
         known = content if content is None or UNKNOWN not in content else None
-        place = self.world.absolute(path, self.cwd if cwd is None else cwd)
+        place = self._behind(self.world.absolute(path, self.cwd if cwd is None else cwd))
         self.writes.append(Write(place, known, via, tree))
         self.drafts[place] = known
+
+    def link(self, place: str, target: str) -> None:
+        """This very command makes a link, which is not there yet."""
+        if UNKNOWN not in place + target:
+            here = self.world.absolute(place, self.cwd)
+            self._links[here] = self.world.absolute(target, here.rpartition("/")[0])
+
+    def _behind(self, place: str) -> str:
+        for link, target in self._links.items():
+            if place == link or place.startswith(link + "/"):
+                return target + place[len(link) :]
+        return place
 
     def script(self, text: str, positional: list[str] | None = None, *, depth: int = 1) -> str | None:
         """Read a text as a shell would; answers what it prints when that can be foretold."""
@@ -134,7 +158,12 @@ class Reader:
     def _structure(self, all_tokens: list[Token], at: int, word: str) -> int | None:
         """Where to go on behind a reserved word, a loop's head or a function's definition."""
         if word in _RESERVED:
-            return at + 1
+            at += 1
+            while word == "time" and at < len(all_tokens) and all_tokens[at].plain == "-p":
+                at += 1
+            return at
+        if word in _DECLARING and (behind := self._named_array(all_tokens, at + 1)):
+            return behind
         if word in ("for", "select"):
             return self._loop(all_tokens, at)
         if word == "case":
@@ -163,10 +192,19 @@ class Reader:
             self.words.variables[name] = (self.words.value("@") if values is None else values) or [""]
         return at
 
+    def _named_array(self, all_tokens: list[Token], at: int) -> int | None:
+        """`declare -A name=(…)`: where it ends."""
+        while at < len(all_tokens) and all_tokens[at].plain.startswith("-"):
+            at += 1
+        word = all_tokens[at].plain if at < len(all_tokens) else ""
+        if not _ARRAY.match(word) or at + 1 >= len(all_tokens) or all_tokens[at + 1].operator != "(":
+            return None
+        return self._array(word.partition("=")[0].rstrip("+"), all_tokens, at + 2)
+
     def _array(self, name: str, all_tokens: list[Token], at: int) -> int:
         values: list[str] = []
         while at < len(all_tokens) and all_tokens[at].operator != ")":
-            values += self.words.expand(all_tokens[at], self.cwd)
+            values += [_KEY.sub("", one) for one in self.words.expand(all_tokens[at], self.cwd)]
             at += 1
         self.words.variables[name] = [*self.words.variables.get(name, []), *values][-64:] or [""]
         return at + 1
@@ -252,6 +290,8 @@ class Reader:
     def assign(self, name: str, values: list[str], *, adds: bool = False) -> None:
         """A variable may have held other values on another way through the script: all of them stay possible."""
         value = " ".join(values)
+        if name in _RUN_LATER and value:
+            self.script(value)
         known = self.words.variables.get(name, [])
         if adds:
             self.words.variables[name] = [one + value for one in known or [""]]

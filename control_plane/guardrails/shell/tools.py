@@ -5,9 +5,11 @@ import re
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
-from .archives import unpack
+from .archives import squeeze, unpack
+from .launching import alias, fed_later, multiplexer, spawned, substitute_user
 from .options import split_options
 from .programs import Program, printed_by_echo, printed_by_printf
+from .searching import fd, find
 from .versions import git, patch
 from .world import UNKNOWN
 
@@ -59,6 +61,13 @@ def _read(reader: "Reader", call: "Call") -> str | None:
         values = [*lines, *(word for line in lines for word in line.split())] if len(names) > 1 else lines
         for value in values[:64]:
             reader.assign(name, [value])
+    return ""
+
+
+def _read_lines(reader: "Reader", call: "Call") -> str | None:
+    _, names = split_options(call.words, ("-d", "-n", "-O", "-s", "-u", "-C", "-c"))
+    lines = (call.stdin if call.stdin is not None else UNKNOWN).splitlines()
+    reader.words.variables[names[0] if names else "MAPFILE"] = lines[:64] or [""]
     return ""
 
 
@@ -123,6 +132,7 @@ def _copy(reader: "Reader", call: "Call") -> str | None:
             return ""
         *files, into = files
     takes = name in ("mv", "ln", "rename")
+    soft = name == "ln" and any(option.startswith("-") and "s" in option.lstrip("-") for option in options)
     for source in files:
         content = reader.file(source, call.cwd)[0] if UNKNOWN not in source else None
         tree = _folder(reader, call, source)
@@ -132,9 +142,13 @@ def _copy(reader: "Reader", call: "Call") -> str | None:
         place = os.path.join(into, os.path.basename(source.rstrip("/"))) if inside else into
         if source.endswith(("/", "/.")) and name in ("rsync", "cp"):
             place = into
+        if name == "rsync" and (any(option.startswith("--del") for option in options) or source.endswith("/") > tree):
+            reader.write(into, None, name, tree=True)
         if tree:
             _tree(reader, call, source, place, name)
         reader.write(place, content, name)
+        if soft:
+            reader.link(place, source)
         if not inside and len(files) > 1:
             reader.write(os.path.join(into, os.path.basename(source)), content, name)
     return ""
@@ -171,47 +185,6 @@ def _sed(reader: "Reader", call: "Call") -> str | None:
     ):
         reader.opaque.append("sed runs commands")
     return None
-
-
-def _find(reader: "Reader", call: "Call") -> str | None:
-    from .programs import run
-
-    words = call.words
-    first = next((at for at, word in enumerate(words[1:], 1) if word.startswith("-") or word in "(!"), len(words))
-    roots = words[1:first] or ["."]
-    names = [words[at + 1] for at, word in enumerate(words[:-1]) if word in ("-name", "-iname", "-path", "-wholename")]
-    found = [
-        path
-        for root in roots
-        if UNKNOWN not in root
-        for path in _found(reader, reader.world.absolute(root, call.cwd), names)
-    ]
-    for at, word in enumerate(words):
-        if word in ("-exec", "-execdir", "-ok", "-okdir"):
-            end = next((to for to in range(at, len(words)) if words[to] in (";", "+", "\\;")), len(words))
-            inner = [piece for word in words[at + 1 : end] for piece in (found if word == "{}" else [word])]
-            named = [
-                word.replace("{}", path) for word in words[at + 1 : end] for path in (found if "{}" in word else [""])
-            ]
-            if inner:
-                run(reader, call._replace(words=inner if "{}" in words[at + 1 : end] else named))
-        elif word == "-delete":
-            for path in found:
-                reader.write(path, "", "find -delete")
-        elif word in ("-fprint", "-fprintf", "-fls", "-fprint0") and at + 1 < len(words):
-            reader.write(words[at + 1], None, "find")
-    return "\n".join(found)
-
-
-def _found(reader: "Reader", root: str, names: list[str]) -> list[str]:
-    import fnmatch
-
-    if not reader.world.is_folder(root):
-        return [root]
-    every = reader.world.files_under(root)
-    return [path for path in every if any(
-        fnmatch.fnmatch(os.path.basename(path).lower(), name.lower()) or fnmatch.fnmatch(path, name) for name in names
-    )] if names else every  # fmt: skip
 
 
 def _output(*flags: str, also: str = "") -> Program:
@@ -255,11 +228,72 @@ def _formatter(*switches: str, without: tuple[str, ...] = ()) -> Program:
             return None
         for file in split_options(words, ("-c", "--config", "--config-file", "-l", "--line-length"))[1]:
             if reader.world.is_folder(reader.world.absolute(file, call.cwd)):
-                continue  # a formatter that runs over a whole folder says nothing new in it
+                # One that runs over a whole folder says nothing new in it, unless all of that folder is guarded.
+                reader.write(os.path.join(file, "any"), None, os.path.basename(words[0]))
+                continue
             reader.write(file, " ".join(words), os.path.basename(words[0]))
         return None
 
     return program
+
+
+def _second(reader: "Reader", call: "Call") -> str | None:
+    """Writes the second file that it is given, else prints."""
+    _, files = split_options(call.words, ("-l", "-s", "-c", "-g", "-o"))
+    if len(files) > 1:
+        reader.write(files[1], None, os.path.basename(call.words[0]))
+    return UNKNOWN
+
+
+def _last(reader: "Reader", call: "Call") -> str | None:
+    """Reads its other files and writes the last one."""
+    _, files = split_options(call.words, ("-i", "-f", "-c", "-vf", "-af", "-t", "-ss", "-r", "-s", "-b", "-map"))
+    if files:
+        reader.write(files[-1], None, os.path.basename(call.words[0]))
+    return None
+
+
+def _make_temporary(reader: "Reader", call: "Call") -> str | None:
+    _, shapes = split_options(call.words, ("-p", "--tmpdir", "--suffix"))
+    for shape in shapes:
+        reader.write(shape, "", "mktemp")
+    return "/tmp/made-by-mktemp\n"
+
+
+def _direnv(reader: "Reader", call: "Call") -> str | None:
+    if call.words[1:2] == ["edit"]:
+        reader.write(call.words[2] if len(call.words) > 2 else ".envrc", None, "direnv")
+    return "\n"
+
+
+def _desktop(reader: "Reader", call: "Call") -> str | None:
+    verb, rest = call.words[1:2], ["gio", *call.words[2:]]
+    if verb and verb[0] in ("trash", "remove", "move", "rename", "copy", "save", "set", "mkdir"):
+        return _operands("gio")(reader, call._replace(words=rest))
+    return None
+
+
+def _keygen(reader: "Reader", call: "Call") -> str | None:
+    reads = any(re.match(r"^-[lyeBFHRvs]", word) for word in call.words[1:])
+    return None if reads else _output("-f")(reader, call)
+
+
+def _pack(reader: "Reader", call: "Call") -> str | None:
+    """zip, which with -m takes away what it packs."""
+    options, files = split_options(call.words, ("-x", "-i", "-n", "-t", "-tt", "-b", "-P"))
+    for file in files[:1]:
+        reader.write(file, None, "zip")
+    if any(re.match(r"^(?:--move|-[a-zA-Z0-9]*m)", option) for option in options):
+        for file in files[1:]:
+            reader.write(file, None, "zip -m", tree=_folder(reader, call, file))
+    return None
+
+
+def _socket(reader: "Reader", call: "Call") -> str | None:
+    for word in call.words[1:]:
+        for file in re.findall(r"(?:^|!!)(?:FILE|OPEN|CREATE|CREAT|GOPEN|PIPE):([^,!]+)", word, re.IGNORECASE):
+            reader.write(file, None, "socat")
+    return None
 
 
 def _filter(change: Callable[[str], str] | None = None) -> Program:
@@ -318,27 +352,36 @@ def _control_plane(reader: "Reader", call: "Call") -> str | None:
 
 
 PROGRAMS: dict[str, Program] = {
-    "echo": _echo, "printf": _printf, "cat": _cat, "cd": _cd, "pushd": _cd, "export": _declare, "declare": _declare,
-    "local": _declare, "readonly": _declare, "typeset": _declare, "read": _read, "mapfile": _read, "readarray": _read,
+    "echo": _echo, "printf": _printf, "cat": _cat, "cd": _cd, "pushd": _cd, "alias": alias, "export": _declare, "declare": _declare,
+    "local": _declare, "readonly": _declare, "typeset": _declare, "read": _read, "mapfile": _read_lines, "readarray": _read_lines,
     "set": _set, "eval": _eval, "trap": _trap, "tee": _tee, "sponge": _tee, "touch": _touch, "truncate": _touch,
-    "rm": _remove, "unlink": _remove, "rmdir": _remove, "shred": _remove, "srm": _remove, "trash": _remove,
+    "rm": _remove, "unlink": _remove, "rimraf": _remove, "del-cli": _remove, "del": _remove, "wipe": _remove, "trash-put": _remove, "rmdir": _remove, "shred": _remove, "srm": _remove, "trash": _remove,
     "cp": _copy, "mv": _copy, "install": _copy, "ln": _copy, "link": _copy, "rsync": _copy, "scp": _copy, "dd": _dd,
-    "gcp": _copy, "gmv": _copy, "gsed": _sed, "gtee": _tee, "rename": _operands("rename"), "sed": _sed, "find": _find,
+    "gcp": _copy, "cpy": _copy, "cpy-cli": _copy, "gio": _desktop, "sd": _operands("sd"), "rpl": _operands("rpl"), "gmv": _copy, "gsed": _sed, "gtee": _tee, "rename": _operands("rename"), "sed": _sed, "find": find, "fd": fd, "fdfind": fd,
     "git": git, "patch": patch, "curl": _fetch, "wget": _fetch, "tar": unpack, "bsdtar": unpack, "unzip": unpack,
-    "cpio": unpack, "7z": unpack, "sort": _output("-o", "--output"), "gcc": _output("-o"), "cc": _output("-o"),
-    "openssl": _output("-out"), "gpg": _output("-o", "--output"), "jq": _output(), "pandoc": _output("-o", "--output"),
+    "cpio": unpack, "7z": unpack, "jar": unpack, "ar": unpack, "unrar": unpack, "sort": _output("-o", "--output"), "gcc": _output("-o"), "cc": _output("-o"),
+    "openssl": _output("-out", "-keyout"), "gpg": _output("-o", "--output"), "jq": _output(), "pandoc": _output("-o", "--output"),
     "yq": _formatter("-i", "--inplace"), "csplit": _output("-f"), "xmlstarlet": _formatter("--inplace", "-L"),
     "prettier": _formatter("--write", "-w"), "eslint": _formatter("--fix"), "black": _formatter(without=("--check",)),
     "isort": _formatter(without=("--check", "--check-only")), "gofmt": _formatter("-w"), "goimports": _formatter("-w"),
-    "rustfmt": _formatter(without=("--check",)), "ruff": _formatter("--fix", "format"), "autopep8": _formatter("-i"),
+    "rustfmt": _formatter(without=("--check",)), "ruff": _formatter("--fix", "format", without=("--check", "--diff")), "autopep8": _formatter("-i"),
     "yapf": _formatter("-i"), "clang-format": _formatter("-i"), "biome": _formatter("--write"), "dos2unix": _operands("dos2unix"),
-    "unix2dos": _operands("unix2dos"), "split": _output(), "base64": _filter(), "xxd": _filter(), "base32": _filter(),
-    "tr": _filter(), "rev": _filter(), "cut": _filter(), "head": _filter(), "tail": _filter(), "gunzip": _filter(),
-    "zcat": _filter(), "gzip": _filter(), "tac": _filter(), "envsubst": _filter(), "uniq": _filter(), "grep": _filter(),
-    "pwd": lambda reader, call: call.cwd + "\n", "mktemp": _says("/tmp/made-by-mktemp"), "date": _says("0"),
+    "unix2dos": _operands("unix2dos"), "split": _second, "uniq": _second, "zip": _pack, "ssh-keygen": _keygen, "sops": _formatter("-i", "--in-place"),
+    "direnv": _direnv, "socat": _socket, "uudecode": _output("-o"), "ffmpeg": _last, "sox": _last, "magick": _last,
+    "convert": _last, "nano": _operands("nano"), "pico": _operands("pico"), "micro": _operands("micro"), "chmod": _operands("chmod"),
+    "chown": _operands("chown"), "chgrp": _operands("chgrp"), "chattr": _operands("chattr"), "mkfifo": _operands("mkfifo"),
+    "mknod": _operands("mknod"), "setfacl": _operands("setfacl", valued=("-m", "-x", "-M", "-X")),
+    "setfattr": _operands("setfattr", valued=("-n", "-v", "-x")), "attr": _operands("attr", valued=("-s", "-V", "-r")),
+    "fallocate": _operands("fallocate", valued=("-l", "-o")), "gzip": squeeze, "gunzip": squeeze, "bzip2": squeeze,
+    "bunzip2": squeeze, "xz": squeeze, "unxz": squeeze, "zstd": squeeze, "unzstd": squeeze, "lz4": squeeze, "pigz": squeeze,
+    "tmux": multiplexer, "screen": multiplexer, "at": fed_later, "batch": fed_later, "su": substitute_user,
+    "expect": spawned,  "base64": _filter(), "xxd": _second, "base32": _filter(),
+    "tr": _filter(), "rev": _filter(), "cut": _filter(), "head": _filter(), "tail": _filter(),
+    "zcat": _filter(), "tac": _filter(), "envsubst": _filter(), "grep": _filter(),
+    "pwd": lambda reader, call: call.cwd + "\n", "mktemp": _make_temporary, "date": _says("0"),
     "hostname": _says("host"), "whoami": _says("user"), "uname": _says("Linux"), "nproc": _says("2"), "id": _says("1000"),
     "basename": _base, "dirname": _base, "realpath": _realpath, "readlink": _realpath, "which": _which, "type": _which,
     "ls": _list, "control-plane": _control_plane, "control_plane": _control_plane, "ssh-agent": _says(""),
-    "direnv": _says(""), "brew": _says(""), "pyenv": _says(""), "rbenv": _says(""), "nodenv": _says(""), "fnm": _says(""),
+    "brew": _says(""), "pyenv": _says(""), "rbenv": _says(""), "nodenv": _says(""), "fnm": _says(""),
     "starship": _says(""), "zoxide": _says(""), "conda": _says(""), "mise": _says(""), "true": _says(""), "nvm": _says(""),
 }  # fmt: skip

@@ -1,5 +1,6 @@
 """Programs that apply changes: git and patch."""
 
+import itertools
 import os
 import re
 from typing import TYPE_CHECKING
@@ -12,14 +13,22 @@ if TYPE_CHECKING:
     from .reader import Call, Reader
 
 
+# Settings of git that are commands.
+_RUN = re.compile(
+    r"^(?:alias\.[\w-]+=!|(?:core\.(?:editor|pager|sshcommand|fsmonitor|askpass)|sequence\.editor|diff\.external"
+    r"|gpg\.program|credential\.helper|.+\.(?:textconv|command|cmd|driver|clean|smudge|process))=)", re.IGNORECASE
+)  # fmt: skip
+_RUNS_OTHERS = ("config", "submodule", "bisect", "rebase", "filter-branch", "difftool")
+
+
 def git(reader: "Reader", call: "Call") -> str | None:
     words, cwd = call.words, call.cwd
     at = 1
     while at < len(words) and words[at].startswith("-"):
         if words[at] == "-C" and at + 1 < len(words):
             cwd = reader.world.absolute(words[at + 1], cwd)
-        if words[at] == "-c" and at + 1 < len(words) and re.match(r"alias\.\w+=!", words[at + 1]):
-            reader.script(words[at + 1].partition("!")[2])
+        if words[at] == "-c" and at + 1 < len(words) and _RUN.match(words[at + 1]):
+            reader.script(words[at + 1].partition("=")[2].lstrip("!"))
         at += 2 if words[at] in ("-C", "-c", "--git-dir", "--work-tree", "--namespace") else 1
     verb, rest = (words[at] if at < len(words) else ""), words[at + 1 :]
     options, files = split_options(
@@ -36,6 +45,18 @@ def git(reader: "Reader", call: "Call") -> str | None:
         for path in paths:
             if verb == "restore" or "--" in rest or os.path.exists(reader.world.absolute(path, cwd)):
                 reader.write(path, None, f"git {verb}", cwd=cwd, tree=True)
+    elif (verb == "reset" and "--hard" in options) or (
+        verb == "clean" and any(re.match("^-[a-z]*[xX]", one) for one in options)
+    ):
+        reader.write(".", None, f"git {verb}", cwd=cwd, tree=True)
+    elif verb in ("read-tree", "checkout-index"):
+        for path in files if verb == "checkout-index" and files else ["."]:
+            reader.write(path, None, f"git {verb}", cwd=cwd, tree=True)
+    elif verb == "worktree" and files[:1] in (["remove"], ["move"]):
+        for path in files[1:]:
+            reader.write(path, None, "git worktree", cwd=cwd, tree=True)
+    elif verb in _RUNS_OTHERS:
+        _others(reader, verb, rest)
     elif verb in ("mv", "rm") and "--cached" not in options:
         for path in files:
             reader.write(path, None, f"git {verb}", cwd=cwd, tree=True)
@@ -44,6 +65,24 @@ def git(reader: "Reader", call: "Call") -> str | None:
     elif verb in ("describe", "branch", "symbolic-ref", "hash-object"):
         return "main\n"
     return None
+
+
+def _others(reader: "Reader", verb: str, rest: list[str]) -> None:
+    """Commands of git that have another command run."""
+    if verb == "config":
+        for name, value in itertools.pairwise(rest):
+            if _RUN.match(f"{name}={value}"):
+                reader.script(value.lstrip("!"))
+    elif verb in ("submodule", "bisect"):
+        word = "foreach" if verb == "submodule" else "run"
+        if word in rest:
+            reader.script(" ".join(one for one in rest[rest.index(word) + 1 :] if one != "--recursive"))
+    else:
+        for at, word in enumerate(rest):
+            if word in ("-x", "--exec", "--extcmd") or word.endswith("-filter"):
+                reader.script(" ".join(rest[at + 1 : at + 2]))
+            elif word.startswith(("--exec=", "--extcmd=")):
+                reader.script(word.partition("=")[2])
 
 
 def _apply(reader: "Reader", call: "Call", patches: list[str], via: str, strip: int, cwd: str) -> None:

@@ -70,6 +70,8 @@ class Words:
                 return [UNKNOWN]
             given = self.positional
             return given[1:] if name in ("@", "*") else given[int(name) : int(name) + 1]
+        if name == "SHELL":
+            return [self.world.environment.get(name, "/bin/sh")]
         return [self.world.environment[name]] if name in self.world.environment else []
 
     def _changed(self, values: list[str], rest: str) -> list[str]:

@@ -1,0 +1,66 @@
+"""Programs that have another one run: under another name, in another terminal, at another time."""
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .reader import Call, Reader
+
+_TMUX = ("new-session", "new", "new-window", "neww", "split-window", "splitw", "respawn-pane", "respawnp", "run-shell", "run",
+         "send-keys", "send", "if-shell", "pipe-pane", "pipep", "popup", "display-popup")  # fmt: skip
+_VALUED = ("-s", "-n", "-t", "-c", "-F", "-x", "-y", "-S", "-L", "-f", "-l", "-p", "-e", "-T", "-h", "-w")
+
+
+def alias(reader: "Reader", call: "Call") -> str | None:
+    for word in call.words[1:]:
+        name, sign, text = word.partition("=")
+        if sign:
+            reader.aliases[name] = text
+    return ""
+
+
+def multiplexer(reader: "Reader", call: "Call") -> str | None:
+    """What tmux and screen are to run, or to have typed into a terminal."""
+    rest = call.words[1:]
+    if call.words[0].endswith("tmux"):
+        at = next((at for at, word in enumerate(rest) if word in _TMUX), None)
+        if at is None:
+            return None
+        rest = rest[at + 1 :]
+    while rest and rest[0].startswith("-"):
+        rest = rest[2 if rest[0] in _VALUED else 1 :]
+    if rest[:1] == ["stuff"]:
+        rest = rest[1:]
+    keys = [word for word in rest if word not in ("Enter", "C-m", "C-c", "Escape", "Space")]
+    reader.script(" ".join(keys))
+    for one in keys:
+        if " " in one:
+            reader.script(one)
+    return ""
+
+
+def fed_later(reader: "Reader", call: "Call") -> str | None:
+    """`at` and `batch` run what they are fed, or the file of -f."""
+    words = call.words
+    if "-f" in words[:-1]:
+        text, _ = reader.file(words[words.index("-f") + 1], call.cwd)
+        return reader.script(text) if text is not None else None
+    return reader.script(call.stdin) if call.stdin is not None else ""
+
+
+def substitute_user(reader: "Reader", call: "Call") -> str | None:
+    for at, word in enumerate(call.words[:-1]):
+        if word in ("-c", "--command"):
+            return reader.script(call.words[at + 1])
+    return reader.script(call.stdin) if call.stdin is not None else None
+
+
+def spawned(reader: "Reader", call: "Call") -> str | None:
+    """What an expect script spawns."""
+    words = call.words
+    text = words[words.index("-c") + 1] if "-c" in words[:-1] else call.stdin
+    if text is None and len(words) > 1:
+        text, _ = reader.file(words[-1], call.cwd)
+    for command in re.findall(r"(?:^|[;\n{])\s*(?:spawn|exec|system)\s+(?:-\w+\s+)*([^;\n}]+)", text or ""):
+        reader.script(command)
+    return None
