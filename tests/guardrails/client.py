@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .. import posix
+from control_plane import posix
 
 ORDER = ("allow", "ask", "defer", "deny")
 _BLOCKING = {"PreToolUse", "UserPromptSubmit", "Stop", "SubagentStop", "PostToolUse"}
