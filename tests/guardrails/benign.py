@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.guardrails import more_benign
+from tests.guardrails.commands import commands
 
 COMMANDS = [
     "ls", "ls -la src/db", "cat src/db/client.ts", "head -20 src/db/client.ts", "tail -n 5 src/db/client.ts", "wc -l src/db/*.ts", "grep -rn client src/db",
@@ -61,4 +61,4 @@ TOOLS: list[tuple[str, dict[str, Any]]] = [
     ("todowrite", {"path": "x"}),
 ]
 
-CALLS = [*[("Bash", {"command": command}) for command in (*COMMANDS, *more_benign.COMMANDS)], *TOOLS]
+CALLS = [*[("Bash", {"command": command}) for command in (*COMMANDS, *commands("benign"))], *TOOLS]

@@ -3,7 +3,7 @@
 from base64 import b64encode
 from typing import Any
 
-from tests.guardrails.more_bypasses import COMMANDS
+from tests.guardrails.commands import commands
 
 B64 = b64encode(b"echo x > src/db/client.ts").decode()
 HEX = b"src/db/client.ts".hex()
@@ -143,6 +143,6 @@ TOOLS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 ATTEMPTS = [
-    *[("Bash", {"command": command}) for commands in (*SHELL.values(), COMMANDS) for command in commands],
+    *[("Bash", {"command": command}) for several in (*SHELL.values(), commands("bypasses")) for command in several],
     *TOOLS,
 ]
