@@ -7,12 +7,17 @@ something out is found, too.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from control_plane.api.alerts import RULES
+from control_plane.bridge.requests import REQUESTS
 from control_plane.cli.command import load
+from control_plane.dogfood.cases import Code
 from control_plane.errors import ControlPlaneError
 from control_plane.flags import FIELDS
+from control_plane.learning.reasons import Reason
+from control_plane.ledger.findings import Reason as Finding
+from control_plane.mcp.tools import TOOLS
 from control_plane.pages.house import modules, subclasses
 from control_plane.pages.library import class_entries, services
 from control_plane.rooms import CATALOGUE
@@ -33,7 +38,7 @@ class Thing(NamedTuple):
 
 
 def things() -> list[Thing]:
-    return [*commands(), *flags(), *topics(), *errors(), *alerts(), *names(), *domains()]
+    return [*commands(), *flags(), *topics(), *errors(), *alerts(), *names(), *domains(), *words()]
 
 
 def commands() -> Iterator[Thing]:
@@ -94,6 +99,22 @@ def domains() -> Iterator[Thing]:
             yield Thing("domain", "# ", f"{room}.md")
 
 
+def words() -> Iterator[Thing]:
+    """What programs are answered with and people look up: tools, reasons, verdicts, exit words."""
+    for tool in TOOLS:
+        yield Thing("word", f"`{tool.name}`", "bridge.md" if tool.name in REQUESTS else "mcp.md")
+    for page, spoken in (
+        ("learning.md", [reason.value for reason in Reason]),
+        ("ledger.md", [reason.value for reason in Finding]),
+        ("dogfood.md", get_args(Code)),
+    ):
+        yield from (Thing("word", f"`{word}`", page) for word in spoken)
+
+
+def of_registry(metrics: Iterable[str]) -> Iterator[Thing]:
+    return (Thing("metric", f"| `{name}` |", "metrics.md", cell=4) for name in metrics)
+
+
 def pages(folder: Path = DOCS) -> dict[str, str]:
     return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in folder.rglob("*.md")}
 
@@ -109,7 +130,7 @@ def _says(thing: Thing, page: str) -> bool:
         page = re.split(r"^## ", page, maxsplit=1, flags=re.MULTILINE)[0]
     if thing.row == thing.section:
         return bool(re.match(r"\s*[^\s|#-]", page))
-    if thing.kind == "runbook":
+    if thing.kind in ("runbook", "word"):
         return thing.row in page
     return any(line.startswith(thing.row) and _words(thing, line) for line in page.splitlines())
 

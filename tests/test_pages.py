@@ -8,13 +8,16 @@ import pytest
 from control_plane import Arm, ControlPlane
 from control_plane.access.tokens import WRITES, Access
 from control_plane.api.app import create_app
+from control_plane.api.bridge import Desk
+from control_plane.api.metrics import Meters
 from control_plane.api.problems import _STATUS
 from control_plane.errors import ControlPlaneError
 from control_plane.pages import PAGES
 from control_plane.pages.errors import FAMILIES, errors
 from control_plane.pages.house import subclasses
+from control_plane.pages.metrics import figures
 from control_plane.pages.routes import routes
-from tests.documented import DOCS, of_plane, of_server, pages, things, undocumented
+from tests.documented import DOCS, of_plane, of_registry, of_server, pages, things, undocumented
 
 
 @pytest.mark.requirement("LEDGER-09", "SHIP-22", "SHIP-23", "SHIP-24", "DOCS-02")
@@ -48,6 +51,18 @@ def offered(plane: ControlPlane) -> set[tuple[str, str]]:
         if method not in ("OPTIONS", "HEAD")
     }
     return {(method, path.rstrip("/") or "/") for method, path in found}
+
+
+@pytest.mark.requirement("SHIP-30")
+def test_every_figure_that_is_exposed_has_its_place_in_the_docs(tmp_path: Path) -> None:
+    with ControlPlane.open(tmp_path / "home", catalogue=[Arm("acme/one")], background=False) as plane:
+        meters = Meters(plane)
+        Desk(plane, meters.registry)
+        exposed = {line.split()[2] for line in meters.text()[0].decode().splitlines() if line.startswith("# TYPE")}
+    exposed = {name for name in exposed if not name.endswith("_created")}
+    assert len(exposed) > 30
+    assert undocumented(of_registry(exposed), pages()) == []
+    assert exposed < {figure.name for figure in figures()}
 
 
 def test_every_role_of_the_routes_is_one_that_there_is() -> None:

@@ -16,8 +16,15 @@ from .printing import Output
 
 
 @contextlib.contextmanager
-def deciding(arguments: argparse.Namespace, out: Output) -> Iterator[ControlPlane]:
+def deciding(arguments: argparse.Namespace) -> Iterator[ControlPlane]:
     with ControlPlane.open(arguments.home, state_dir=arguments.state_dir, background=False) as plane:
+        yield plane
+
+
+@contextlib.contextmanager
+def choosing(arguments: argparse.Namespace, out: Output) -> Iterator[ControlPlane]:
+    """Where the arms matter, it is said that they are only an example."""
+    with deciding(arguments) as plane:
         if plane.example:
             out.say(f"note: {EXAMPLE}")
         yield plane

@@ -10,6 +10,7 @@ from .commands import commands_page
 from .errors import errors_page
 from .events import events_page
 from .library import library_page
+from .metrics import metrics_page
 from .routes import routes_page
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
@@ -21,5 +22,6 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/cli.md": commands_page,
     "docs/errors.md": errors_page,
     "docs/library.md": library_page,
+    "docs/metrics.md": metrics_page,
     "docs/routes.md": routes_page,
 }

@@ -33,6 +33,8 @@ def test_without_one_it_is_an_example_that_says_so_and_advises(run, project: Pat
     assert settings is not None
     assert settings.example
     assert settings.arms == EXAMPLES
+    assert "this catalogue is an example" in run("advise", "--home", "home", "--task-type", "code.fix").err
+    assert run("guard", "status", "--home", "home").err == run("stats", "--home", "home").err == ""
     ran = run("advise", "--home", "home", "--task-type", "code.fix", "--json")
     assert ran.code == 0
     assert "example" in ran.err

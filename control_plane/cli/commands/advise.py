@@ -27,7 +27,7 @@ def advise(arguments: argparse.Namespace, out: Output) -> int:
     import msgspec
 
     from ...router.terms import Task
-    from ..planes import deciding
+    from ..planes import choosing
 
     task = Task(
         type=arguments.task_type,
@@ -43,7 +43,7 @@ def advise(arguments: argparse.Namespace, out: Output) -> int:
         override=arguments.override,
         in_tool_loop=arguments.in_tool_loop,
     )
-    with deciding(arguments, out) as plane:
+    with choosing(arguments, out) as plane:
         advice = plane.advise(task)
         plane.flush()
         explanation = plane.explain(advice.decision_id)

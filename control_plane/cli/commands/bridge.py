@@ -28,7 +28,7 @@ _AGENT = argument("--agent-id", required=True, metavar="NAME", help="the agent")
 def inspect(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         facts = plane.bridge.inspect(arguments.thread_id, operator(arguments), max(0, arguments.messages))
     out.answer(facts, [*pairs(_of_thread(facts)), "", *_messages(facts), *_jobs(facts["triggers"])])
     return 0
@@ -43,7 +43,7 @@ def inspect(arguments: argparse.Namespace, out: Output) -> int:
 def threads(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         facts = plane.bridge.threads(operator(arguments), status=arguments.status)
     rows = [
         (t["thread_id"], t["status"], str(t["last_seq"]), ", ".join(w["agent_id"] for w in t["waited_for"]), t["title"])
@@ -63,7 +63,7 @@ def threads(arguments: argparse.Namespace, out: Output) -> int:
 def jobs(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         facts = plane.bridge.jobs(operator(arguments), dead=arguments.dead)
     out.answer(facts, _jobs(facts) or ["no wake is under way" if not arguments.dead else "no wake was given up"])
     return 0
@@ -73,7 +73,7 @@ def _set_status(arguments: argparse.Namespace, out: Output, status: str) -> int:
     from ...bridge.terms import Status
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         facts = plane.bridge.set_status(arguments.thread_id, Status(status), arguments.reason, operator(arguments))
     out.answer(facts, [f"{facts['thread_id']} was {facts['previous_status']} and is {facts['status']}"])
     return 0
@@ -122,7 +122,7 @@ def override_close(arguments: argparse.Namespace, out: Output) -> int:
 def archive(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         plane.bridge.archive(arguments.thread_id, arguments.reason, operator(arguments))
     out.answer({"thread_id": arguments.thread_id, "archived": True}, [f"{arguments.thread_id} is archived"])
     return 0
@@ -151,7 +151,7 @@ def participant_remove(arguments: argparse.Namespace, out: Output) -> int:
 def _participants(arguments: argparse.Namespace, out: Output, method: str) -> int:
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         change = getattr(plane.bridge, method)
         facts = change(arguments.thread_id, arguments.agent_id, operator(arguments))
     out.answer(facts, [f"{facts['thread_id']}: {', '.join(facts['participants'])}"])
@@ -172,7 +172,7 @@ def _participants(arguments: argparse.Namespace, out: Output, method: str) -> in
 def feedback(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         plane.bridge.feedback(arguments.thread_id, arguments.verdict, arguments.note, operator(arguments))
     facts = {"thread_id": arguments.thread_id, "feedback": arguments.verdict}
     out.answer(facts, [f"{arguments.thread_id}: {arguments.verdict}"])

@@ -41,7 +41,7 @@ def token(arguments: argparse.Namespace, out: Output) -> int:
         raise MissingExtra(f"tokens need {fault.name}", cure="pip install '.[serve]'") from None
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         made, claims = issue(
             plane.token_file.parent, agent=arguments.agent_id, role=arguments.role, workspace=arguments.workspace_id,
             session=arguments.session_id, now=Clock().now(), ttl=seconds_of(arguments.ttl),
@@ -65,7 +65,7 @@ def call(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
     raw = content_of("-") if arguments.request == "-" else arguments.request.encode()
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         facts = plane.bridge.call(arguments.method, operator(arguments), raw)
     out.answer(facts, pairs([(name, str(value)) for name, value in facts.items()]))
     return 0
@@ -84,7 +84,7 @@ def audit(arguments: argparse.Namespace, out: Output) -> int:
     from ...bridge.auditing import audit_row
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         begin = plane.ledger.clock.now() - seconds_of(arguments.since)
         rows = [row for one in _read(plane) if one.event.at >= begin and (row := audit_row(one)) is not None]
     facts = rows[-max(0, arguments.limit) :]
@@ -104,7 +104,7 @@ def review(arguments: argparse.Namespace, out: Output) -> int:
     from ...bridge.looking_back import look_back
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         now = plane.ledger.clock.now()
         facts = look_back((one.event for one in _read(plane)), now - seconds_of(arguments.since), now)
     out.answer(facts, _looked_back(facts))

@@ -13,7 +13,7 @@ def cadence_list(arguments: argparse.Namespace, out: Output) -> int:
 
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         polls: list[dict[str, Any]] = [msgspec.to_builtins(entry) for entry in plane.cadence()]
     rows = [
         (poll["name"], poll["owner"], f"{poll['interval']:g}", f"{poll['phase']:.3f}", f"{poll['jitter']:.0%}")

@@ -20,7 +20,7 @@ def explain(arguments: argparse.Namespace, out: Output) -> int:
 
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         facts: dict[str, Any] = msgspec.to_builtins(plane.explain(arguments.decision))
     out.answer(facts, _lines(facts))
     return 0 if facts["repeated"] else 1

@@ -27,7 +27,7 @@ def flags_flip(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
     name, value = arguments.name, None if arguments.value == "default" else arguments.value
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         try:
             plane.flips.flip(name, value, actor=arguments.actor, reason=arguments.reason, policy=arguments.policy)
         except StepRefused as fault:

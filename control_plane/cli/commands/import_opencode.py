@@ -23,7 +23,7 @@ def import_opencode(arguments: argparse.Namespace, out: Output) -> int:
         out.answer({"database": str(path), "answers": 0, "new": 0}, [f"there is no history at {path} yet"])
         return 0
     steps = past_steps(path)
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         taken = plane.turns.remember(str(path.resolve()), steps)
     spent = sum(step.usage.cost_usd for step in steps)
     sessions = len({step.session for step in steps})

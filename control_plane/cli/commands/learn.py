@@ -21,7 +21,7 @@ def ingest(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
     lines = filled_lines(content_of(arguments.file))
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         done = plane.learning.ingest(lines)
     facts: dict[str, Any] = msgspec.to_builtins(done)
     told = [("accepted", f"{done.accepted:,}"), ("rejected", f"{done.rejected:,}")]
@@ -35,7 +35,7 @@ def status(arguments: argparse.Namespace, out: Output) -> int:
 
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         counts = plane.learning.counts()
     rows = [(reason, f"{count:,}") for reason, count in counts.reasons.items()]
     told = [
@@ -65,7 +65,7 @@ def status(arguments: argparse.Namespace, out: Output) -> int:
 def advice(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         found = plane.learning.lesson(
             arguments.task_type,
             repo=arguments.repo,
@@ -135,7 +135,7 @@ def pin(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
     core = not arguments.undo
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         plane.learning.pin(arguments.task_type, arguments.pattern, actor=arguments.actor, core=core)
     facts = {"task_type": arguments.task_type, "pattern": arguments.pattern, "core": core}
     out.answer(facts, [f"{arguments.pattern} in {arguments.task_type} {'does not fade' if core else 'fades again'}"])

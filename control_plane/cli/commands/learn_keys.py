@@ -28,7 +28,7 @@ def add(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
     public = read_public(content_of(arguments.file))
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         agent = plane.learning.admit(arguments.name, public)
     facts = {"name": agent.name, "key_id": key_id(public), "public": agent.public}
     out.answer(facts, pairs([("admitted", agent.name), ("key id", facts["key_id"])]))
@@ -39,7 +39,7 @@ def add(arguments: argparse.Namespace, out: Output) -> int:
 def show(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         keys = plane.learning.keys()
     facts = [
         {
@@ -65,7 +65,7 @@ def show(arguments: argparse.Namespace, out: Output) -> int:
 def revoke(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         plane.learning.revoke(arguments.name, arguments.reason)
     out.answer({"revoked": arguments.name}, [f"{arguments.name} is revoked"])
     return 0

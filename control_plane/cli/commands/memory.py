@@ -23,7 +23,7 @@ def add(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
     text = _stdin() if arguments.text == "-" else arguments.text
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         item = plane.memory.remember(text, kind=arguments.kind, tags=arguments.tag, source=arguments.source)
     out.answer({"id": item}, [f"{item} is remembered"])
     return 0
@@ -44,7 +44,7 @@ def search(arguments: argparse.Namespace, out: Output) -> int:
 
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         found = plane.memory.search(arguments.query, arguments.k, kind=arguments.kind)
     rows = [(f"{one.score:.2f}", one.id, one.kind, " ".join(one.text.split())) for one in found]
     lines = table(("score", "id", "kind", "text"), rows, right=(0,)) if rows else ["nothing is remembered about that"]
@@ -64,7 +64,7 @@ def search(arguments: argparse.Namespace, out: Output) -> int:
 def forget(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         plane.memory.forget(arguments.item, reason=arguments.reason)
     out.answer({"id": arguments.item}, [f"{arguments.item} is not found any more"])
     return 0
@@ -84,7 +84,7 @@ def evaluate(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
     own = read_benchmark(Path(arguments.benchmark)) if arguments.benchmark else None
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         measured = plane.memory.evaluate(own)
     facts: dict[str, Any] = msgspec.to_builtins(measured)
     live = facts["live_hit_rate"]

@@ -154,7 +154,7 @@ def auto(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
     on = arguments.state == "on"
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         known = plane.turns.models
         if arguments.incumbent and arguments.incumbent not in known:
             raise BadInput(
@@ -201,7 +201,7 @@ def limit(arguments: argparse.Namespace, out: Output) -> int:
     told = {name: value for name, value in told.items() if value is not None}
     if any(not 0 <= value < 1e9 for value in told.values()):
         raise BadInput("a limit is a number from 0", cure="as in --day-usd 20")
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         before = Limits() if arguments.none else plane.turns.state.limits
         limits = msgspec.structs.replace(before, **told)
         if limits != plane.turns.state.limits:

@@ -31,7 +31,7 @@ _OUTCOME = (
 def record(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         plane.record_result(
             arguments.decision,
             success=arguments.success,

@@ -18,7 +18,7 @@ from ..printing import Output
 def replay(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         found = plane.replay(arguments.since, arguments.until)
     facts = {
         "decisions": found.decisions,

@@ -27,7 +27,7 @@ _VERDICTS = (
 def add(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         item = plane.review.add(arguments.kind, arguments.evidence, item=arguments.id)
     out.answer({"id": item, "status": "pending"}, [f"{item} waits for a review"])
     return 0
@@ -49,7 +49,7 @@ def review_list(arguments: argparse.Namespace, out: Output) -> int:
 
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         items = plane.review.items(arguments.status, kind=arguments.kind, limit=arguments.limit)
         facts: dict[str, Any] = msgspec.to_builtins(plane.review.status())
     facts["items"] = msgspec.to_builtins(items)
@@ -75,7 +75,7 @@ def resolve(arguments: argparse.Namespace, out: Output) -> int:
 
     if arguments.verdict is None:
         raise BadInput("a review is decided one way or the other", cure="add --approve or --reject")
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         plane.review.resolve(
             arguments.item,
             arguments.verdict,
@@ -103,7 +103,7 @@ def resolve(arguments: argparse.Namespace, out: Output) -> int:
 def feedback(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         plane.review.feedback(arguments.item, arguments.feedback, actor=_actor(arguments))
     out.answer({"id": arguments.item, "feedback": arguments.feedback}, [f"{arguments.item}: {arguments.feedback}"])
     return 0
@@ -122,7 +122,7 @@ def report(arguments: argparse.Namespace, out: Output) -> int:
     from ...review.weekly import markdown
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         found = plane.review.report(arguments.weeks_ago)
     out.answer(msgspec.to_builtins(found), markdown(found).splitlines())
     return 0

@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace, out: Output) -> int:
 
     if not (arguments.listed or arguments.show or arguments.stop or arguments.redeliver):
         return _run(arguments, out)
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         if arguments.listed:
             return _list(plane.runs, out)
         if arguments.show:
@@ -104,7 +104,7 @@ def _run(arguments: argparse.Namespace, out: Output) -> int:
         worker.launch()
         from ..planes import deciding
 
-        with deciding(arguments, out) as plane:
+        with deciding(arguments) as plane:
             ended = _controlled(arguments, out, plane, asked, worker)
     return ended.exit_code
 

@@ -31,7 +31,7 @@ def simulate(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
     document = read_policy(content_of(arguments.file))
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         progress = out.started("simulated", "decisions")
         found = plane.simulate(document, since=arguments.since, until=arguments.until, progress=progress)
         progress.clear()

@@ -13,7 +13,7 @@ def stats(arguments: argparse.Namespace, out: Output) -> int:
 
     from ..planes import deciding
 
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         facts: dict[str, Any] = msgspec.to_builtins(plane.stats())
     out.answer(facts, _lines(facts))
     return 0
