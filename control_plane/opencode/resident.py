@@ -7,10 +7,10 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
+from ..dialling import dial
 from ..ledger.flock import lock
 from .installing import SERVER, read_json, write_json
 
@@ -54,16 +54,13 @@ def announced_at(home: Path) -> Address | None:
 
 
 def healthy(address: Address) -> bool:
-    parts = urlsplit(address.url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE_S)
     try:
-        connection.request("GET", "/health")
-        answer = connection.getresponse()
-        return answer.status == 200 and isinstance(json.loads(answer.read()), dict)
+        with contextlib.closing(dial(address.url, PATIENCE_S)) as connection:
+            connection.request("GET", "/health")
+            answer = connection.getresponse()
+            return answer.status == 200 and isinstance(json.loads(answer.read()), dict)
     except (OSError, ValueError, http.client.HTTPException):
         return False
-    finally:
-        connection.close()
 
 
 def stop(home: Path) -> bool:

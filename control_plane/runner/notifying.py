@@ -41,15 +41,20 @@ class Notifier:
 
     def check(self, url: str) -> tuple[str, int, str]:
         """Host, port and the address to connect to: the one that was checked, whatever the name says a moment later."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            given, fits = parts.port, parts.scheme in ("http", "https") and bool(parts.hostname)
+        except ValueError:
+            fits = False
+        if not fits:
             raise EndpointRefused(f"{url!r} is no address for a webhook", cure="as in https://example.com/hook")
+        assert parts.hostname is not None
         if parts.username or parts.password:
             raise EndpointRefused("a webhook's address holds a password", cure="the body is signed; leave it out")
-        host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+        host, port = parts.hostname, given or (443 if parts.scheme == "https" else 80)
         try:
             found = self.resolve(host, port)
-        except OSError as fault:
+        except (OSError, UnicodeError) as fault:
             raise EndpointRefused(f"{host} has no address", why=str(fault)) from None
         if not found:
             raise EndpointRefused(f"{host} has no address")

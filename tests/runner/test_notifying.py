@@ -82,3 +82,11 @@ def test_public_and_own_addresses_are_fine_and_one_bad_among_them_is_not() -> No
     for wrong in ("file:///etc/passwd", "http://", "ftp://example.com", "http://user:pw@example.com/"):
         with pytest.raises(EndpointRefused):
             notifier().check(wrong)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://host:port/x", "http://host:99999", "http://[::1", f"http://{'a' * 80}.example", "x"]
+)
+def test_what_is_no_address_is_refused_with_a_code(url: str) -> None:
+    with pytest.raises(EndpointRefused):
+        Notifier("secret").check(url)
