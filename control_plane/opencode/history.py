@@ -1,7 +1,6 @@
 """OpenCode's own history, read-only: which model answered, what it took and cost; texts are not even looked at."""
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -54,7 +53,7 @@ def past_steps(path: Path) -> list[PastStep]:
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     """Nothing can be written over this connection."""
-    with contextlib.closing(sqlite3.connect(f"file:{os.fspath(path.resolve())}?mode=ro", uri=True)) as rows:
+    with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as rows:
         rows.execute("PRAGMA query_only = ON")
         yield rows
 
