@@ -129,7 +129,7 @@ def broken(shelf: Path) -> list[tuple[RunFolder, dict[str, Any]]]:
         try:
             if not lock(handle, wait=False) or not running.is_file():
                 continue
-            told = json.loads(running.read_bytes())
+            told = _noted(running.read_bytes())
             (path / BROKEN).write_bytes(
                 json.dumps({"run_id": path.name, "reason": "the process ended before the run did"}).encode() + b"\n"
             )
@@ -138,6 +138,15 @@ def broken(shelf: Path) -> list[tuple[RunFolder, dict[str, Any]]]:
         finally:
             os.close(handle)
     return found
+
+
+def _noted(raw: bytes) -> dict[str, Any]:
+    """A note that cannot be read must not keep every later run from starting."""
+    try:
+        told = json.loads(raw)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def _beside(path: Path) -> Path:

@@ -240,18 +240,36 @@ class Suite:
     def _put_back(self, originals: Mapping[str, bytes]) -> None:
         """The worktree as the run found it, so that it can be removed without force."""
         now = self._originals()
+        # The note of an earlier run may be anybody's: only what a case may write is touched.
         for path, raw in originals.items():
-            if now.get(path) != raw:
+            if now.get(path) != raw and policy.may_write(self.place.root, path):
                 (self.place.root / path).write_bytes(raw)
         for path in now.keys() - originals.keys():
-            (self.place.root / path).unlink()
+            if policy.may_write(self.place.root, path):
+                (self.place.root / path).unlink()
 
     def _tidy_after(self, left: RunFolder, told: Mapping[str, Any]) -> None:
         """A killed run leaves the files that it had made; those of this worktree are put back."""
         self.say(f"{left.name} did not end; it is marked as broken")
-        end_orphan(int(told.get("opencode", 0)))
-        if told.get("worktree") == str(self.place.root) and told.get("commit") == self.git.head():
-            self._put_back({path: base64.b64decode(raw) for path, raw in told.get("originals", {}).items()})
+        end_orphan(left_pid(told))
+        originals = left_files(told)
+        here = told.get("worktree") == str(self.place.root) and told.get("commit") == self.git.head()
+        if here and originals is not None:
+            self._put_back(originals)
+
+
+def left_pid(told: Mapping[str, Any]) -> int:
+    pid = told.get("opencode")
+    return pid if isinstance(pid, int) else 0
+
+
+def left_files(told: Mapping[str, Any]) -> dict[str, bytes] | None:
+    """What lay there before that run; None where its note cannot be read."""
+    listed = told.get("originals")
+    try:
+        return {path: base64.b64decode(raw) for path, raw in listed.items()} if isinstance(listed, dict) else None
+    except (TypeError, ValueError):
+        return None
 
 
 def end_orphan(pid: int) -> None:

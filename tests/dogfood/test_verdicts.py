@@ -1,5 +1,6 @@
 """Each verdict of the suite, with an agent whose deeds are functions: gates, codes, evidence."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from control_plane.dogfood.client import TooSlow
 from control_plane.dogfood.git import Git, GitFailed
 from control_plane.dogfood.policy import DELETE_ALLOWLIST, may_write
 from control_plane.dogfood.results import status_of
+from control_plane.dogfood.shelf import RUNNING
 from tests.dogfood.ground import REPO, Ground, git
 from tests.dogfood.hands import GOOD, Deed, both, codes, played, removes, says, writes
 
@@ -198,6 +200,30 @@ def test_a_run_that_breaks_off_is_marked_by_the_next(ground: Ground) -> None:
     assert lines[0] == "RUN_0001 did not end; it is marked as broken"
     assert (ended.summary.run_id, ended.summary.final_verdict) == ("RUN_0002", "PASS")
     assert (ground.shelf / "RUN_0001/BROKEN.json").is_file()
+
+
+def noted(ground: Ground, run: str, note: bytes) -> None:
+    (ground.shelf / run).mkdir(parents=True)
+    (ground.shelf / run / RUNNING).write_bytes(note)
+
+
+def test_a_note_of_a_broken_run_cannot_write_beside_what_the_suite_may_write(ground: Ground) -> None:
+    root = ground.worktree()
+    outside, raw = root.parent / "outside.txt", base64.b64encode(b"planted").decode()
+    told = {"worktree": str(root), "commit": Git(root).head(), "pid": 0, "opencode": "1",
+            "originals": {f"../{outside.name}": raw, str(outside): raw, "README.md": raw}}  # fmt: skip
+    noted(ground, "RUN_0001", json.dumps(told).encode())
+    _, lines = played(root, GOOD, "T1")
+    assert lines[0] == "RUN_0001 did not end; it is marked as broken"
+    assert not outside.exists()
+    assert not (root / "README.md").exists() or b"planted" not in (root / "README.md").read_bytes()
+
+
+@pytest.mark.parametrize("note", [b"", b"{", b"[]", b'{"originals": {"x": 3}, "opencode": "one"}'])
+def test_a_note_that_cannot_be_read_keeps_nobody_from_running(ground: Ground, note: bytes) -> None:
+    noted(ground, "RUN_0001", note)
+    ended, lines = played(ground.worktree(), GOOD, "T1")
+    assert (lines[0], ended.summary.final_verdict) == ("RUN_0001 did not end; it is marked as broken", "PASS")
 
 
 def test_what_git_cannot_answer_fails_closed_and_git_is_never_forced(ground: Ground) -> None:
