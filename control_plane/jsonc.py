@@ -1,5 +1,6 @@
 """JSON with comments and trailing commas, as people write configurations, and JSON that all read alike."""
 
+import json
 import re
 from typing import Any
 
@@ -13,6 +14,15 @@ def loads(content: bytes) -> Any:
     """Raises `msgspec.DecodeError` where it is not even JSON with comments."""
     plain = _TOKEN.sub(lambda found: found[0] if found[0].startswith(b'"') else b" ", content)
     return msgspec.json.decode(plain.removeprefix(b"\xef\xbb\xbf"))
+
+
+def object_in(content: bytes) -> dict[str, Any]:
+    """The object that it holds; an empty one where it holds none."""
+    try:
+        told = json.loads(content)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 # For what was signed: no two readers may take it for different things.

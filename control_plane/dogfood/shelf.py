@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ..jsonc import object_in
 from ..ledger.flock import lock
 from ..ledger.merkle import Frontier, leaf_hash
 from .git import DogfoodError
@@ -129,7 +130,7 @@ def broken(shelf: Path) -> list[tuple[RunFolder, dict[str, Any]]]:
         try:
             if not lock(handle, wait=False) or not running.is_file():
                 continue
-            told = _noted(running.read_bytes())
+            told = object_in(running.read_bytes())  # one that cannot be read keeps nobody from starting
             (path / BROKEN).write_bytes(
                 json.dumps({"run_id": path.name, "reason": "the process ended before the run did"}).encode() + b"\n"
             )
@@ -138,15 +139,6 @@ def broken(shelf: Path) -> list[tuple[RunFolder, dict[str, Any]]]:
         finally:
             os.close(handle)
     return found
-
-
-def _noted(raw: bytes) -> dict[str, Any]:
-    """A note that cannot be read must not keep every later run from starting."""
-    try:
-        told = json.loads(raw)
-    except ValueError:
-        return {}
-    return told if isinstance(told, dict) else {}
 
 
 def _beside(path: Path) -> Path:

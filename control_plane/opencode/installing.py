@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ..errors import SettingsError
+from ..jsonc import object_in
 from ..replacing import replace
 from .running import START_S
 from .shapes import OpenCodeAway
@@ -135,7 +136,6 @@ def write_json(path: Path, told: Any) -> None:
 
 def read_json(path: Path) -> dict[str, Any]:
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return object_in(path.read_bytes())
+    except OSError:
         return {}
-    return told if isinstance(told, dict) else {}

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from ..dialling import dial
+from ..jsonc import object_in
 from .shapes import (
     Event,
     IncompatibleServer,
@@ -23,7 +24,6 @@ from .shapes import (
     ModelRef,
     OpenCodeAway,
     OpenCodeRefused,
-    Permission,
     Probe,
     Session,
 )
@@ -55,7 +55,7 @@ class OpenCode:
         status, kind, body = self._exchange("GET", "/global/health", None, PROBE_S)
         if status == 401:
             raise OpenCodeRefused("OpenCode asks for a password", status=401, cure="set OPENCODE_SERVER_PASSWORD")
-        told = _object(body) if "json" in kind else {}
+        told = object_in(body) if "json" in kind else {}
         version = str(told.get("version", ""))
         if status != 200 or not version:
             raise IncompatibleServer(
@@ -77,9 +77,6 @@ class OpenCode:
 
     def session(self, session: str) -> Session:
         return self._ask("GET", f"/session/{quote(session)}", Session)
-
-    def sessions(self) -> list[Session]:
-        return self._ask("GET", "/session", list[Session])
 
     def busy(self) -> frozenset[str]:
         """The sessions that are at work or wait for a retry; the idle ones are absent."""
@@ -122,13 +119,7 @@ class OpenCode:
     def abort(self, session: str) -> None:
         self._tell("POST", f"/session/{quote(session)}/abort")
 
-    def revert(self, session: str, message: str) -> None:
-        self._tell("POST", f"/session/{quote(session)}/revert", {"messageID": message})
-
     # Questions.
-
-    def permissions(self) -> list[Permission]:
-        return self._ask("GET", "/permission", list[Permission])
 
     def reply(self, permission: str, reply: Literal["once", "always", "reject"], message: str | None = None) -> None:
         """A rejection with a message lets the model go on; one without ends the loop."""
@@ -137,9 +128,6 @@ class OpenCode:
 
     # What there is.
 
-    def config(self) -> dict[str, Any]:
-        return self._ask("GET", "/config", dict[str, Any])
-
     def models(self) -> list[str]:
         """`provider/model` of every model that is connected."""
         told = self._ask("GET", "/provider", dict[str, Any])
@@ -147,9 +135,6 @@ class OpenCode:
         return [
             f"{one['id']}/{model}" for one in told.get("all", ()) if one["id"] in connected for model in one["models"]
         ]
-
-    def agents(self) -> list[dict[str, Any]]:
-        return self._ask("GET", "/agent", list[dict[str, Any]])
 
     # Events.
 
@@ -192,7 +177,7 @@ class OpenCode:
     def _answer(self, method: str, path: str, body: Any, patience_s: float | None) -> tuple[str, bytes]:
         status, content, raw = self._exchange(method, path, body, patience_s or self.patience_s)
         if status >= 400:
-            told = _object(raw) if "json" in content else {}
+            told = object_in(raw) if "json" in content else {}
             inner = told.get("data")
             why = inner.get("message") if isinstance(inner, dict) else told.get("message")
             raise OpenCodeRefused(f"OpenCode refused {method} {path}", status=status, why=str(why or f"HTTP {status}"))
@@ -290,20 +275,12 @@ def _prompt(text: str, model: str | None, agent: str | None, tools: dict[str, bo
 
 
 def _event(raw: bytes) -> Event | None:
-    told = _object(raw)
+    told = object_in(raw)
     told = told.get("payload", told)
     try:
         return msgspec.convert(told, Event)
     except msgspec.ValidationError:
         return None
-
-
-def _object(raw: bytes) -> dict[str, Any]:
-    try:
-        told = json.loads(raw)
-    except ValueError:
-        return {}
-    return told if isinstance(told, dict) else {}
 
 
 def _away(url: str, fault: Exception) -> OpenCodeAway:

@@ -129,16 +129,6 @@ class Message(msgspec.Struct, frozen=True):
         return [part for part in self.parts if part.get("type") == "tool"]
 
 
-class Permission(msgspec.Struct, frozen=True):
-    """A question that waits for a reply, or the session hangs on it."""
-
-    id: str
-    session: str = msgspec.field(name="sessionID", default="")
-    permission: str = ""
-    patterns: list[str] = []
-    metadata: dict[str, Any] = {}
-
-
 class Event(msgspec.Struct, frozen=True):
     type: str
     properties: dict[str, Any] = {}

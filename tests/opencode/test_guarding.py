@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -75,7 +75,7 @@ def test_a_question_that_nobody_can_answer_is_rejected_with_a_reason_in_subagent
     task = {"description": "help", "prompt": f"{asking}\nSAY helped", "subagent_type": "helper"}
     answer = guarded.port.prompt(session, f"CALL task {json.dumps(task)}\nSAY over", model=A, patience_s=60)
     assert answer.text == "over"
-    assert guarded.port.permissions() == []
+    assert guarded.port._ask("GET", "/permission", list[Any]) == []
     children = [one for one in guarded.model.asked() if one["headers"].get("x-parent-session-id") == session]
     assert "there is no terminal" in str(children[-1]["body"]["messages"])
 
