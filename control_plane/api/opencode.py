@@ -28,6 +28,7 @@ class Welcome(msgspec.Struct, frozen=True):
     candidates: tuple[str, ...]
     unlisted: int
     room: Room
+    samples: bool = False
 
 
 class StepsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,7 +72,7 @@ async def hello(data: JSONBody[HelloBody], request: Request[Any, Any, Any], plan
     turns, known = plane.turns, frozenset(plane.turns.models)
     listed = tuple([name for name in data.models if name in known])
     state = turns.state
-    return Welcome(state.auto, state.incumbent, listed, len(data.models) - len(listed), turns.room(""))
+    return Welcome(state.auto, state.incumbent, listed, len(data.models) - len(listed), turns.room(""), state.samples)
 
 
 @post("/api/opencode/turn", status_code=200, summary="Which model takes this turn?")

@@ -1,7 +1,8 @@
 // The control plane's plugin for OpenCode 1.x. One file, no dependencies; `control-plane opencode install` puts it here.
 // It observes. With auto on it chooses the model of turns whose model is control-plane/auto, and of no others.
 // Whatever is wrong with the control plane, a turn goes on: nothing here waits longer than `PATIENCE_MS` for it.
-// What leaves this process: ids, hashes, sizes, paths, models, tokens, costs, times. Prompts, answers and keys do not.
+// What leaves this process: ids, hashes, sizes, paths, models, tokens, costs, times. Answers and keys do not; prompts only after
+// `control-plane opencode samples on`.
 import { createHash } from "node:crypto"
 import { spawn } from "node:child_process"
 import { readFileSync, writeFileSync, rmSync } from "node:fs"
@@ -172,6 +173,7 @@ export const ControlPlane = async (ctx) => {
       world.candidates = said.candidates
       world.incumbent = said.incumbent
       world.room = said.room
+      world.samples = said.samples
     },
   })
 
@@ -227,6 +229,7 @@ export const ControlPlane = async (ctx) => {
       task_type: classify(text, message.agent), parent: session.parent, agent: message.agent || null, directory: ctx.directory,
       prompt_sha256: createHash("sha256").update(text).digest("hex"), prompt_bytes: Buffer.byteLength(text),
     }
+    if (world.samples) body.sample = text.slice(0, 20001) // somebody asked for it; the control plane keeps its beginning, redacted
     const turn = {
       id: message.id, session: session.id, agent: message.agent, auto: false, model: instead, picked, begun: now(), steps: 0, effects: false,
       moves: 0, moving: false, ended: false, error: null, usage: zero(), part: first ? { id: first.id, text: first.text } : null,

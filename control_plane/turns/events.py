@@ -128,6 +128,23 @@ class AutoSwitched(Event, frozen=True, kw_only=True, omit_defaults=True):
     incumbent: str | None = None
 
 
+class SamplesSwitched(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody wants the beginnings of prompts kept, redacted, or wants that to end."""
+
+    TOPIC: ClassVar[str] = "turns.samples-switched"
+    on: bool
+    actor: str
+
+
+class SampleKept(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The redacted beginning of a turn's prompt; only while somebody has asked for such samples."""
+
+    TOPIC: ClassVar[str] = "turns.sample-kept"
+    turn: str
+    session: str
+    text: str
+
+
 class LimitsSet(Event, frozen=True, kw_only=True, omit_defaults=True):
     """Somebody said what a session and a day may take."""
 
@@ -165,6 +182,8 @@ EVENTS: tuple[type[Event], ...] = (
     TurnJudged,
     LimitReached,
     AutoSwitched,
+    SamplesSwitched,
+    SampleKept,
     LimitsSet,
     HistoryImported,
 )

@@ -13,6 +13,8 @@ from .events import (
     Limits,
     LimitsSet,
     PastStep,
+    SampleKept,
+    SamplesSwitched,
     StepTaken,
     TurnBegun,
     TurnEnded,
@@ -21,6 +23,7 @@ from .events import (
     Usage,
 )
 from .projection import TURNS
+from .redacting import redacted
 from .rules import Price
 from .state import GOOD, REVERTED, Session, Spent, Turn, Turns, day_of
 from .terms import Answer, Asked, Counsel, Deciding, Ended, Failed, Moved, Room, Share, Step
@@ -117,6 +120,9 @@ class TurnBook:
                 cautious=self.cautious, estimate_usd=estimate,
             )
         )  # fmt: skip
+        if asked.sample and state.samples:
+            text = redacted(asked.sample)
+            self._ledger.record(SampleKept(at=self._now(), turn=asked.turn, session=asked.session, text=text))
         # The first model of a session is a change from what OpenCode would have used.
         changed = auto and used != (held or before.held or asked.asked)
         return Answer(
@@ -229,6 +235,10 @@ class TurnBook:
         """Let auto decide, or only watch; the incumbent is what auto must not fall behind."""
         known = incumbent or (self.usual() if on else None)
         self._ledger.append("turns", [AutoSwitched(at=self._now(), on=on, actor=actor, incumbent=known)])
+
+    def sample(self, *, on: bool, actor: str) -> None:
+        """Keep the redacted beginnings of prompts from now on, or no more."""
+        self._ledger.append("turns", [SamplesSwitched(at=self._now(), on=on, actor=actor)])
 
     def limit(self, limits: Limits, actor: str) -> None:
         """Set what may be spent."""

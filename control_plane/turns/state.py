@@ -9,6 +9,7 @@ from .events import (
     LimitReached,
     Limits,
     LimitsSet,
+    SamplesSwitched,
     StepTaken,
     TurnBegun,
     TurnEnded,
@@ -71,6 +72,7 @@ class Spent(msgspec.Struct):
 
 class Turns(msgspec.Struct):
     auto: bool = False
+    samples: bool = False
     incumbent: str | None = None
     limits: Limits = Limits()
     turns: dict[str, Turn] = {}
@@ -100,14 +102,22 @@ def fold(state: Turns, event: Event) -> None:
             _judge(state, event)
         case LimitReached():
             _session(state, event.session).warned = "stopped" if event.stopped else event.limit
-        case AutoSwitched():
-            state.auto, state.incumbent = event.on, event.incumbent or state.incumbent
-        case LimitsSet():
-            state.limits = event.limits
+        case AutoSwitched() | SamplesSwitched() | LimitsSet():
+            _switch(state, event)
         case HistoryImported():
             state.imported += len(event.steps)
             last = max((step.message for step in event.steps), default="")
             state.imported_until[event.source] = max(last, state.imported_until.get(event.source, ""))
+
+
+def _switch(state: Turns, event: AutoSwitched | SamplesSwitched | LimitsSet) -> None:
+    """What somebody decided."""
+    if isinstance(event, AutoSwitched):
+        state.auto, state.incumbent = event.on, event.incumbent or state.incumbent
+    elif isinstance(event, SamplesSwitched):
+        state.samples = event.on
+    else:
+        state.limits = event.limits
 
 
 def day_of(at: float) -> str:

@@ -34,7 +34,10 @@ class Deciding(Protocol):
 
 
 class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A prompt, as the plugin tells it: `asked` is the model that OpenCode would use, `picked` who chose it."""
+    """A prompt, as the plugin tells it: `asked` is the model that OpenCode would use, `picked` who chose it.
+
+    `sample` is empty unless somebody turned samples on, and is redacted before anything is written.
+    """
 
     turn: str
     session: str
@@ -47,6 +50,7 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     directory: str = ""
     prompt_sha256: str = ""
     prompt_bytes: int = 0
+    sample: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True):
