@@ -14,7 +14,7 @@ from ..access.tokens import Access, Caller, Forbidden, NotConfigured
 from ..clock import Clock, new_id
 from ..errors import ControlPlaneError
 from . import bridge
-from .lean import PATH, Lean
+from .lean import Lean
 from .problems import MEDIA_TYPE, Problem, status_of
 
 OPEN: Final = ("/health", "/ready", "/metrics", "/schema")
@@ -71,9 +71,9 @@ class Gate:
             if not is_open(scope["path"]):
                 state["caller"] = caller = self._caller(headers, scope["method"])
                 if self._lean.takes(scope, headers):
-                    unread = await self._lean.answer(caller, named.id, receive, send)
+                    unread = await self._lean.answer(scope["path"], caller, named.id, receive, send)
                     if unread is None:
-                        self._seen("POST", PATH, 200, self._clock.monotonic() - begun)
+                        self._seen("POST", scope["path"], 200, self._clock.monotonic() - begun)
                         return
                     receive = unread
         except ControlPlaneError as fault:

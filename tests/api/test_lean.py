@@ -56,6 +56,29 @@ async def test_both_roads_answer_alike(client, content):
         assert short.json() == long.json()
 
 
+@pytest.mark.parametrize("path", ["/api/opencode/turn", "/api/opencode/steps"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"turn":"t1","session":"s","asked":"acme/cheap"}',
+        b'{"turn":"t1","session":"s","asked":"acme/cheap","sample":3}',
+        b'{"steps":[]}',
+        b'{"steps":[{"turn":"t1","session":"s","message":"m","model":"acme/cheap","usage":{}}]}',
+        b"null",
+    ],
+)
+async def test_both_roads_answer_the_plugin_alike(client, path, content):
+    short, long = [
+        await client.post(path, content=content, headers={"Content-Type": kind, "X-Request-Id": "same"})
+        for kind in (PLAIN, LONG)
+    ]
+    assert short.status_code == long.status_code
+    if short.status_code == 200:
+        assert short.json().keys() == long.json().keys()
+    else:
+        assert short.json() == long.json()
+
+
 async def test_plain_advice_takes_the_short_road_and_what_it_refuses_the_long_one(client):
     with capture_logs() as told:
         assert (await client.post("/api/advise", json={"type": "x"})).status_code == 200
