@@ -152,6 +152,7 @@ class Link {
 export const ControlPlane = async (ctx) => {
   const client = ctx.client
   const sessions = new Map(), turns = new Map(), seen = new Set(), quiet = new Map(), slowest = new Map(), silences = new Map()
+  const notes = new Map(), cautions = new Set()
   const world = { auto: false, registered: false, candidates: [], models: [], traits: new Map(), agents: new Map(), fallback: null, room: null, saidAway: false }
   let timer = null, ready = null, disposed = false
 
@@ -455,13 +456,28 @@ export const ControlPlane = async (ctx) => {
     }
   }
 
-  // Guardrails: what a tool is about to do is checked; only a plain "block" stops it.
+  // Guardrails: what a tool is about to do is checked; only a plain "block" stops it. What else they say the model
+  // reads behind the tool's result, and the person is told when nobody can vouch for the answer.
   const brakes = () => Object.fromEntries(["OPENCODE_ENFORCEMENT_MODE", "OPENCODE_ENFORCE_FAMILIES", "OPENCODE_STOP_CHECK_MODE"].filter((name) => process.env[name]).map((name) => [name, process.env[name]]))
   const call = (input, args) => ({ session: input.sessionID, tool: input.tool, args: args || {}, cwd: ctx.directory, client: "opencode", env: brakes() })
   async function check(input, output) {
     if (HARMLESS.test(input.tool)) return
     const said = await link.soon("/api/guard/check", call(input, output.args))
-    if (said?.decision === "block") throw new Error(said.message)
+    if (!said) return
+    if (said.warning && !cautions.has(said.warning)) {
+      cautions.add(said.warning)
+      if (cautions.size > 100) cautions.delete(cautions.values().next().value)
+      toast(`Guardrails: ${said.warning}`, "warning")
+    }
+    if (said.decision === "block") throw new Error(said.message)
+    if (said.message) notes.set(input.callID, said.message)
+    if (notes.size > 500) notes.delete(notes.keys().next().value)
+  }
+  function append(input, output) {
+    const note = notes.get(input.callID)
+    if (!note || !notes.delete(input.callID) || !output) return
+    if (Array.isArray(output.content)) output.content.push({ type: "text", text: note })
+    else output.output = `${output.output ?? ""}\n\n${note}`
   }
 
   // A session came to rest after changes: its checks run, and where they fail it is sent back to work. The server counts the rounds.
@@ -562,8 +578,9 @@ export const ControlPlane = async (ctx) => {
       throw new Error("handled by the control plane") // no model is asked
     },
     async "tool.execute.before"(input, output) { await check(input, output) },
-    async "tool.execute.after"(input) {
+    async "tool.execute.after"(input, output) {
       if (HARMLESS.test(input.tool)) return
+      append(input, output)
       const turn = turns.get(sessionOf(input.sessionID).turn)
       for (let at = turn; at; at = turns.get(sessionOf(sessionOf(at.session).parent || "").turn)) { at.edits = true; if (!sessionOf(at.session).parent) break }
       link.tell("/api/guard/finished", call(input, input.args))

@@ -18,7 +18,11 @@ RULES = {
             "type": "guardrail", "enforcement": "block", "priority": "critical", "description": "secrets stay",
             "fileTriggers": {"pathPatterns": ["secret/**"]},
             "blockMessage": "Do not write {file_path}: secrets are kept elsewhere.",
-        }
+        },
+        "care": {
+            "type": "guardrail", "enforcement": "warn", "priority": "high", "description": "handle with care",
+            "fileTriggers": {"pathPatterns": ["care/**"]},
+        },
     },
 }  # fmt: skip
 

@@ -6,8 +6,9 @@ from typing import Any, NoReturn
 
 import pytest
 
+from control_plane.opencode.port import Event
 from tests.opencode.conftest import PRICES, RULES, Made
-from tests.opencode.world import A, Unobtainable, World, until
+from tests.opencode.world import A, Unobtainable, World, until, watched
 
 # A real OpenCode starts slowly where others are at work.
 pytestmark = pytest.mark.timeout(400)
@@ -50,17 +51,45 @@ def writing(path: str, text: str = "x") -> str:
 def test_a_blocked_write_never_reaches_the_disk_and_the_model_reads_why(guarded: World) -> None:
     session = guarded.port.create_session("blocked").id
     target = guarded.project / "secret/key.txt"
-    allowed = guarded.project / "open.txt"
-    guarded.port.prompt(session, f"{writing(str(target))}\n{writing(str(allowed))}\nSAY over", model=A)
+    allowed, careful = guarded.project / "open.txt", guarded.project / "care/plan.txt"
+    calls = [writing(str(path)) for path in (target, allowed, careful)]
+    guarded.port.prompt(session, "\n".join([*calls, "SAY over"]), model=A)
     assert not target.exists()
-    assert allowed.read_text() == "x"
+    assert allowed.read_text() == careful.read_text() == "x"
     messages = guarded.model.asked(session)[1]["body"]["messages"]
     told = next(one["content"] for one in messages if one["role"] == "tool")
     assert "secrets are kept elsewhere" in str(told)
+    _, plain, warned = [
+        one["content"] for one in guarded.model.asked(session)[-1]["body"]["messages"] if one["role"] == "tool"
+    ]
+    assert "[WARN]" not in str(plain)
+    assert "[WARN] care: care/plan.txt. handle with care" in str(warned)
     tool = next(one.tools[0] for one in guarded.port.messages(session) if one.tools)
     assert tool["state"]["status"] == "error"
     decided = [one for one in guarded.events("guard.decided") if one["seen"].get("session") == session]
     assert "block" in {one["live"] for one in decided}
+
+
+@pytest.mark.long
+def test_a_person_is_told_once_when_nobody_can_vouch_for_a_check(guarded: World) -> None:
+    rules = guarded.project / ".claude/skills/skill-rules.json"
+    good = rules.read_text()
+    rules.write_text("{ not json")
+    try:
+        with watched(guarded.port) as seen:
+            session = guarded.port.create_session("alerted").id
+            calls = [writing(str(guarded.project / f"open{n}.txt")) for n in range(2)]
+            guarded.port.prompt(session, "\n".join([*calls, "SAY over"]), model=A)
+            until(lambda: toasts(seen))
+        assert len(toasts(seen)) == 1
+        assert "the last good rules are in force" in toasts(seen)[0]
+    finally:
+        rules.write_text(good)
+
+
+def toasts(seen: list[Event]) -> list[str]:
+    shown = [str(one.properties.get("message")) for one in seen if one.type == "tui.toast.show"]
+    return [one for one in shown if one.startswith("Guardrails: ")]
 
 
 @pytest.mark.long
