@@ -52,7 +52,7 @@ def command(name: str, help: str, *examples: str, arguments: Sequence[Argument] 
 def load(words: Sequence[str]) -> list[Command]:
     """The commands that these words may mean: those under the first word, or all when it is none of ours."""
     files = sorted(path.stem for path in _FOLDER.glob("[a-z]*.py"))
-    first = _first_word(words)
+    first = first_word(words)
     chosen = [file for file in files if _serves(file, first)] or files
     for file in chosen:
         import_module(f"{__package__}.commands.{file}")
@@ -61,7 +61,8 @@ def load(words: Sequence[str]) -> list[Command]:
     ]
 
 
-def _first_word(words: Sequence[str]) -> str:
+def first_word(words: Sequence[str]) -> str:
+    """The command's; empty where none is named."""
     values = {at + 1 for at, word in enumerate(words) if word in VALUED}
     return next((word for at, word in enumerate(words) if at not in values and not word.startswith("-")), "")
 

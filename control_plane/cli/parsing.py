@@ -45,7 +45,8 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def build(commands: Sequence[Command]) -> Parser:
+def build(commands: Sequence[Command], *, listing: bool = False) -> Parser:
+    """A parser for these commands; for a listing of what there is their first words do."""
     root = Parser(prog="control-plane", description=_ABOUT, epilog=_examples(commands[:3] if commands else ()))
     root.add_argument("--version", action=_Version, nargs=0, help="print the version and leave")
     _add_everywhere(root)
@@ -54,10 +55,12 @@ def build(commands: Sequence[Command]) -> Parser:
     parsers: dict[tuple[str, ...], Parser] = {(): root}
     for entry in commands:
         words = tuple(entry.name.split())
-        for depth in range(1, len(words) + 1):
+        for depth in range(1, 2 if listing else len(words) + 1):
             if words[:depth] not in parsers:
                 about = entry.help if depth == len(words) else _group_help(commands, words[:depth])
                 parsers[words[:depth]] = _child(parsers, groups, words[:depth], about)
+        if listing:
+            continue
         parser = parsers[words]
         parser.description, parser.epilog = entry.help, _examples([entry])
         parser.set_defaults(run=entry.run)

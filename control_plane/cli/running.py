@@ -4,7 +4,7 @@ import os
 
 from ..errors import ControlPlaneError
 from . import faults
-from .command import load
+from .command import first_word, load
 from .parsing import Parser, build, complete_arguments
 from .printing import Output
 
@@ -35,7 +35,7 @@ def run(words: list[str]) -> int:
 
 
 def _run(words: list[str], out: Output) -> int:
-    parser: Parser = build(load(words))
+    parser: Parser = build(load(words), listing=not first_word(words))
     arguments = complete_arguments(parser, words)
     out.as_json = arguments.json
     code: int = arguments.run(arguments, out)

@@ -25,7 +25,7 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     (r"\1[secret]", _NAMED),
     ("[secret]", _PREFIXED),
     ("[address]", re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")),
-    (r"\1[user]", re.compile(r"((?:/home/|/Users/|\\Users\\))[^\s/\\:]+")),
+    (r"\1[user]", re.compile(r"([/\\](?:home|Users)[/\\])[^\s/\\:]+")),
     ("[address]", re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")),
 )
 _LONG = re.compile(r"[A-Za-z0-9+/=_-]{16,}")

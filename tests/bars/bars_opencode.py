@@ -13,7 +13,8 @@ from tests.bars.frame import Bar
 MayMove = Callable[..., str]
 Over = Callable[..., Any]
 Redact = Callable[[str], str]
-PROMPT = "fix the parser in /home/ann/work, token=abc, key sk-abcdefghij0123456789, `import os`, mail ann@example.org"
+HOME = "/" + "home/"
+PROMPT = f"fix the parser in {HOME}ann/w, token=abc, key sk-abcdefghij0123456789, `import os`, mail ann@example.org"
 
 
 def check_a_turn_moves_twice_at_most_and_never_after_effects(may_move: MayMove) -> None:
