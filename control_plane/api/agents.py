@@ -3,7 +3,7 @@
 import contextlib
 import ipaddress
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -31,8 +31,8 @@ LOGGERS: Final = ("mcp", "control_plane.mcp")
 class AgentsDoor(InitPluginProtocol):
     """Adds the route; what runs behind it starts with the first request and ends with the application."""
 
-    def __init__(self, plane: ControlPlane, largest_body: int) -> None:
-        self._plane, self._largest = plane, largest_body
+    def __init__(self, plane: ControlPlane, largest_body: int, ending: Callable[[], bool]) -> None:
+        self._plane, self._largest, self._ending = plane, largest_body, ending
         self._group: TaskGroup | None = None
         self._transport: Transport | None = None
         self._opening = anyio.Lock()
@@ -59,7 +59,7 @@ class AgentsDoor(InitPluginProtocol):
         headers = dict(scope["headers"])
         _check_origin(headers.get(b"origin", b"").decode("latin-1"))
         if scope.get("method") != "POST":
-            raise MethodNotAllowedException(f"{PATH} takes POST only: it keeps no stream open")
+            raise MethodNotAllowedException(f"{PATH} takes POST only: subscriptions/listen opens a stream")
         async with self._opening:
             transport = self._transport or await self._open()
         await transport(scope, receive, send)
@@ -67,19 +67,19 @@ class AgentsDoor(InitPluginProtocol):
     async def _open(self) -> "Transport":
         if self._group is None:
             raise LedgerClosed("this server has not started, or ends")
-        self._transport = await anyio.to_thread.run_sync(_load, self._plane, self._largest)
+        self._transport = await anyio.to_thread.run_sync(_load, self._plane, self._largest, self._ending)
         await self._group.start(self._transport.run)
         return self._transport
 
 
-def _load(plane: ControlPlane, largest_body: int) -> "Transport":
+def _load(plane: ControlPlane, largest_body: int, ending: Callable[[], bool]) -> "Transport":
     try:
         from ..mcp.http import Transport  # noqa: PLC0415 - a server that no agent asks needs none of it
     except ImportError as fault:
         raise MissingExtra(f"MCP needs {fault.name}", cure="pip install '.[mcp]'") from None
     for name in LOGGERS:
         logging.getLogger(name).handlers[:] = [Structured(logging.WARNING)]
-    return Transport(plane, largest_body)
+    return Transport(plane, largest_body, ending)
 
 
 class Structured(logging.Handler):

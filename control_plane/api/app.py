@@ -55,7 +55,7 @@ def create_app(
 ) -> ASGIApp:
     """An ASGI application over an open plane; whoever opened it closes it."""
     hub, meters, description = Hub() if hub is None else hub, Meters(plane), Description()
-    desk = bridge.Desk(plane, meters.registry)
+    desk = bridge.Desk(plane, meters.registry, lambda: hub.closed)
     plane.ledger.listen(hub.on_commit)
     plane.ledger.listen(meters.on_commit)
     log = structlog.get_logger("control_plane.api")
@@ -79,7 +79,7 @@ def create_app(
             yield
 
     given = {"plane": plane, "hub": hub, "meters": meters, "spans": spans, "desk": desk}
-    app = _litestar(given, living, agents.AgentsDoor(plane, LARGEST_BODY), described(plane.version, description))
+    app = _litestar(given, living, agents.AgentsDoor(plane, LARGEST_BODY, lambda: hub.closed), described(plane.version, description))
     lean = Lean(plane, meters, spans)
     return Gate(app, access, plane.ledger.clock, meters.seen, audit, lean, patience)
 

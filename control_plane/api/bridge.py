@@ -1,10 +1,8 @@
 """The agent bridge over HTTP: nine methods, a stream of a thread's messages, and its figures for Prometheus."""
 
-import asyncio
-import threading
 from collections import Counter as Tally
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final
 
 import anyio.to_thread
@@ -22,6 +20,7 @@ from ..access.tokens import Caller
 from ..bridge.auditing import iso
 from ..bridge.caller import actor_of
 from ..bridge.faults import BridgeFault, Forbidden, Internal, InvalidArgument, Unauthorized
+from ..bridge.news import LOOK_EVERY, News
 from ..bridge.requests import REQUESTS
 from ..bridge.rules import Actor
 from ..bridge.state import DAY, MINUTE
@@ -30,17 +29,18 @@ from ..plane import ControlPlane
 
 PREFIX: Final = "/v1/"
 PAGE: Final = 100
-# How soon a watcher sees what another process posted; what this process posts is seen at once.
-LOOK_EVERY, BEAT_EVERY = 0.1, 15.0
+BEAT_EVERY = 15.0
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _OF_ACCESS: Final = {"access.unauthorized": Unauthorized, "access.forbidden": Forbidden}
 
 
 class Desk:
-    """One for each server: answers calls, counts them, and wakes those who watch a thread."""
+    """One for each server: answers calls, counts them, and tells those who watch a thread until the server ends."""
 
-    def __init__(self, plane: ControlPlane, registry: CollectorRegistry) -> None:
-        self.plane, self.bridge = plane, plane.bridge
+    def __init__(
+        self, plane: ControlPlane, registry: CollectorRegistry, ending: Callable[[], bool] = lambda: False
+    ) -> None:
+        self.plane, self.bridge, self._ending = plane, plane.bridge, ending
         self.log = structlog.get_logger("control_plane.bridge")
         self._requests = Counter(
             "bridge_requests", "Calls of the bridge.", ("operation", "method", "status_code"), registry=registry
@@ -54,10 +54,7 @@ class Desk:
         )
         self._errors = Counter("bridge_errors", "Calls that were refused.", ("code",), registry=registry)
         self._reads: deque[float] = deque(maxlen=1000)
-        self._watchers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
-        self._lock = threading.Lock()
         registry.register(_Figures(self))
-        self._listening = False
 
     def answer(self, method: str, caller: Caller, raw: bytes | None, request_id: str) -> tuple[int, dict[str, Any]]:
         clock = self.plane.ledger.clock
@@ -102,50 +99,29 @@ class Desk:
 
     async def messages(self, thread: str, since: int, actor: Actor) -> AsyncIterator[bytes]:
         """Server-sent events: each message once, in order, from `since` on."""
-        loop, news = asyncio.get_running_loop(), asyncio.Event()
-        watcher = (loop, news)
-        with self._lock:
-            self._watchers.add(watcher)
-            if not self._listening:
-                self._listening = True
-                self.bridge.heard(self._tell)
         quiet = 0.0
-        try:
-            yield b": here\n\n"
-            while True:
-                news.clear()
-                asked = msgspec.json.encode({"thread_id": thread, "since_seq": since, "limit": PAGE})
-                page = await anyio.to_thread.run_sync(self.bridge.call, "read_messages", actor, asked)
-                for message in page["messages"]:
-                    yield b"id: %d\nevent: message\ndata: %s\n\n" % (message["seq"], msgspec.json.encode(message))
-                since = page["next_seq"]
-                if page["has_more"]:
-                    continue
-                while not news.is_set() and self._newest(thread) <= since:
-                    try:
-                        await asyncio.wait_for(news.wait(), LOOK_EVERY)
-                    except TimeoutError:
+        with News(self.bridge) as news:
+            try:
+                yield b": here\n\n"
+                while not self._ending():
+                    news.forget()
+                    asked = msgspec.json.encode({"thread_id": thread, "since_seq": since, "limit": PAGE})
+                    page = await anyio.to_thread.run_sync(self.bridge.call, "read_messages", actor, asked)
+                    for message in page["messages"]:
+                        yield b"id: %d\nevent: message\ndata: %s\n\n" % (message["seq"], msgspec.json.encode(message))
+                    since = page["next_seq"]
+                    while not self._ending() and self._newest(thread) <= since and not await news.wait():
                         quiet += LOOK_EVERY
-                    if quiet >= BEAT_EVERY:
-                        quiet = 0.0
-                        yield b": beat\n\n"
-        except BridgeFault as fault:
-            # Taken out of the thread, or the thread was archived, while watching.
-            yield b"event: end\ndata: %s\n\n" % msgspec.json.encode({"code": fault.wire})
-        finally:
-            with self._lock:
-                self._watchers.discard(watcher)
+                        if quiet >= BEAT_EVERY:
+                            quiet = 0.0
+                            yield b": beat\n\n"
+            except BridgeFault as fault:
+                # Taken out of the thread, or the thread was archived, while watching.
+                yield b"event: end\ndata: %s\n\n" % msgspec.json.encode({"code": fault.wire})
 
     def _newest(self, thread: str) -> int:
         found = self.bridge.state.threads.get(thread)
         return 2**62 if found is None or found.archived else found.last_seq
-
-    def _tell(self) -> None:
-        with self._lock:
-            watchers = tuple(self._watchers)
-        for loop, news in watchers:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(news.set)
 
 
 DeskGiven = NamedDependency[Desk]

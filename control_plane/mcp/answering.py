@@ -9,6 +9,8 @@ from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPC
 
 # A tool that takes longer than this after the end of stdin is not waited for.
 LONGEST_S: Final = 10.0
+# Answered when it ends, and its end is the client's.
+LISTEN: Final = "subscriptions/listen"
 
 
 class Unanswered:
@@ -20,7 +22,7 @@ class Unanswered:
 
     def heard(self, item: SessionMessage | Exception) -> None:
         message = item.message if isinstance(item, SessionMessage) else None
-        if isinstance(message, JSONRPCRequest):
+        if isinstance(message, JSONRPCRequest) and message.method != LISTEN:
             self._ids.add(message.id)
         elif isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
             self._settle((message.params or {}).get("requestId"))

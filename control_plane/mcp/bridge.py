@@ -8,6 +8,7 @@ from ..access.tokens import Caller
 from ..bridge.answers import ANSWERS
 from ..bridge.caller import actor_of
 from ..bridge.requests import REQUESTS
+from ..bridge.rules import Actor
 from .tooling import Call, Tool
 
 _TOLD = {
@@ -54,14 +55,17 @@ _READS = ("get_thread", "summarize_thread", "read_messages")
 _REPEATABLE = ("update_thread_status", "ack_read", "heartbeat_session")
 
 
+def actor_in(call: Call) -> Actor:
+    caller: Caller = call.caller
+    return actor_of(
+        caller.role, caller.agent or caller.subject, caller.workspace, caller.session, call.request_id,
+        owner=caller.jti is None,
+    )  # fmt: skip
+
+
 def _tool(method: str) -> Tool:
     def run(call: Call, given: msgspec.Struct) -> dict[str, Any]:
-        caller: Caller = call.caller
-        actor = actor_of(
-            caller.role, caller.agent or caller.subject, caller.workspace, caller.session, call.request_id,
-            owner=caller.jti is None,
-        )  # fmt: skip
-        return call.plane.bridge.call(method, actor, msgspec.json.encode(given))
+        return call.plane.bridge.call(method, actor_in(call), msgspec.json.encode(given))
 
     title, words = _TOLD[method]
     return Tool(

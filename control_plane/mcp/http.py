@@ -1,5 +1,6 @@
-"""Streamable HTTP without sessions: one request, one answer, so that nothing is left open when a server drains."""
+"""Streamable HTTP without sessions: one request, one answer; who listens is told when the server ends."""
 
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -16,14 +17,14 @@ from .tooling import Call
 class Transport:
     """An ASGI application once `run` has started; the door before it puts the caller into the scope's state."""
 
-    def __init__(self, plane: ControlPlane, largest_body: int) -> None:
+    def __init__(self, plane: ControlPlane, largest_body: int, ending: Callable[[], bool]) -> None:
         def called(context: Context) -> Call:
             assert isinstance(context.request, Request)  # over HTTP there is always one
             state = context.request.scope["state"]
             caller: Caller = state["caller"]
             return Call(plane, caller, request_id=state.get("request_id", ""))
 
-        server = build(called, plane.version)
+        server = build(called, plane.version, ending=ending)
         # The door checks a token of every request, so the name by which a host was called proves nothing more.
         self._manager = StreamableHTTPSessionManager(
             server, json_response=True, stateless=True, max_request_body_size=largest_body

@@ -1,4 +1,4 @@
-"""Policies and decisions as resources: `policy://NAME` and `decision://ID`, as JSON."""
+"""Policies, decisions and threads as resources: `policy://NAME`, `decision://ID` and `thread://ID`, as JSON."""
 
 from typing import Any
 
@@ -8,6 +8,8 @@ from mcp_types import Resource, ResourceTemplate
 from ..errors import BadInput
 from ..plane import ControlPlane
 from ..router.events import AdviceGiven
+from .bridge import actor_in
+from .tooling import Call
 
 JSON = "application/json"
 # Of the log's end, so many events are looked through for decisions, and so many are listed.
@@ -21,6 +23,10 @@ TEMPLATES = (
     ResourceTemplate(
         uri_template="decision://{decision_id}", name="decision", title="A decision", mime_type=JSON,
         description="Why that arm: every score, who was left out, and what would have changed it.",
+    ),
+    ResourceTemplate(
+        uri_template="thread://{thread_id}", name="thread", title="A thread", mime_type=JSON,
+        description="How a thread of the bridge stands; who listens to it is told when it changes.",
     ),
 )  # fmt: skip
 
@@ -46,13 +52,17 @@ def listed(plane: ControlPlane) -> list[Resource]:
     ]  # fmt: skip
 
 
-def read(plane: ControlPlane, uri: str) -> str:
+def read(call: Call, uri: str) -> str:
     kind, _, name = uri.partition("://")
+    plane = call.plane
+    if kind == "thread" and name:
+        asked = msgspec.json.encode({"thread_id": name})
+        return msgspec.json.encode(plane.bridge.call("get_thread", actor_in(call), asked)).decode()
     if kind == "policy" and name:
         return msgspec.json.encode(_policy(plane, name)).decode()
     if kind == "decision" and name:
         return msgspec.json.encode(plane.explain(name)).decode()
-    raise NoResource(f"there is no resource {uri[:200]!r}", cure="policy://NAME or decision://ID")
+    raise NoResource(f"there is no resource {uri[:200]!r}", cure="policy://NAME, decision://ID or thread://ID")
 
 
 def _policy(plane: ControlPlane, name: str) -> dict[str, Any]:

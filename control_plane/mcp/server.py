@@ -28,6 +28,7 @@ from mcp_types import Tool as ListedTool
 from ..access.tokens import may
 from ..errors import BadInput, ControlPlaneError
 from . import faults, resources
+from .listening import Listening
 from .tooling import Call, Tool, schema_of
 from .tools import TOOLS
 
@@ -38,7 +39,8 @@ Called = Callable[[Context], Call]
 
 INSTRUCTIONS = (
     "Ask `advise` before a task which arm should take it, follow its plan, and tell `record_result` how it went. "
-    "`explain` says why; `search_memory` finds what was kept."
+    "`explain` says why; `search_memory` finds what was kept. "
+    "Listen to the resource `thread://ID` to hear of new messages; `read_messages` gives them."
 )
 
 
@@ -84,20 +86,23 @@ class Edge:
         call = self._called(context)
         try:
             may(call.caller, "viewer")
-            text = await anyio.to_thread.run_sync(resources.read, call.plane, params.uri)
+            text = await anyio.to_thread.run_sync(resources.read, call, params.uri)
         except ControlPlaneError as fault:
             code = INVALID_PARAMS if isinstance(fault, BadInput) else INTERNAL_ERROR
             raise MCPError(code, str(fault), {"uri": params.uri, **faults.facts_of(fault)}) from None
         return ReadResourceResult(contents=[TextResourceContents(uri=params.uri, text=text, mime_type=resources.JSON)])
 
 
-def build(called: Called, version: str, tools: Iterable[Tool] = TOOLS) -> Server[Any]:
+def build(
+    called: Called, version: str, tools: Iterable[Tool] = TOOLS, ending: Callable[[], bool] = lambda: False
+) -> Server[Any]:
+    """`ending` says when who listens has to be let go."""
     edge = Edge(called, tools)
     return Server(
         "control-plane", version=version, title="Control plane", instructions=INSTRUCTIONS,
         on_list_tools=edge.list_tools, on_call_tool=edge.call_tool,
         on_list_resources=edge.list_resources, on_list_resource_templates=edge.list_templates,
-        on_read_resource=edge.read_resource,
+        on_read_resource=edge.read_resource, on_subscriptions_listen=Listening(called, ending),
     )  # fmt: skip
 
 
