@@ -15,6 +15,8 @@ import pytest
 from control_plane.bridge.looking_back import look_back
 from control_plane.bridge.terms import Status
 from control_plane.cli import main
+from control_plane.cli.supervising import settings_of
+from control_plane.errors import SettingsError
 from tests.bridge.conftest import BOSS, EXEC, REVIEWER, House
 
 Ask = Callable[..., Any]
@@ -116,19 +118,34 @@ def test_a_token_of_the_home_is_for_one_agent_and_ends(ask: Ask, thread: str) ->
 
 
 @pytest.mark.requirement("BRIDGEOPS-56", "BRIDGE-10")
-def test_a_supervisor_as_a_process_wakes_and_ends_on_a_signal(ask: Ask, thread: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("bridge", "supervise", "--json"),
+        pytest.param(("serve", "--port", "0", "--json", "--bridge", "wakes.toml"), marks=pytest.mark.long),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_supervisor_as_a_process_wakes_and_ends_on_a_signal(
+    ask: Ask, thread: str, tmp_path: Path, words: tuple[str, ...]
+) -> None:
     ask("call", "post_message", asked(thread_id=thread, kind="chat", body="x", to=["reviewer"]))
-    words = [sys.executable, "-m", "control_plane", "bridge", "supervise", "--json"]
+    (tmp_path / "wakes.toml").write_text("[limits]\npoll_s = 5.0\n")
     import os
 
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     environment["PYTHONPATH"] = str(Path(__file__).parents[2])
     with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment
+        [sys.executable, "-m", "control_plane", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        assert json.loads(process.stdout.readline())["every_s"] == 5.0
+        assert json.loads(process.stdout.readline()).get("every_s") == (5.0 if words[0] == "bridge" else None)
         told: list[dict[str, Any]] = []
         late = threading.Timer(60, process.kill)
         late.start()
@@ -142,6 +159,18 @@ def test_a_supervisor_as_a_process_wakes_and_ends_on_a_signal(ask: Ask, thread: 
         assert process.returncode == 0
     facts = ask("inspect-thread", "--thread-id", thread)
     assert facts["undeliverable"][0]["reason"] == "RUNTIME_NOT_FOUND"
+
+
+def test_a_server_wakes_whom_its_homes_settings_name_and_else_nobody(house: House, tmp_path: Path) -> None:
+    assert settings_of(house.plane, None) is None
+    own = house.plane.token_file.parent / "bridge.toml"
+    own.write_text('[runtimes]\nreviewer = "tmux"\n')
+    found = settings_of(house.plane, None)
+    assert found is not None
+    assert found.runtimes == {"reviewer": "tmux"}
+    (tmp_path / "other.toml").write_text("[nobody]\n")
+    with pytest.raises(SettingsError, match="other.toml"):
+        settings_of(house.plane, str(tmp_path / "other.toml"))
 
 
 def test_commands_show_people_what_programs_get(ask: Ask, thread: str, capsys: pytest.CaptureFixture[str]) -> None:

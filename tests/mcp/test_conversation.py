@@ -133,7 +133,9 @@ async def test_policies_and_decisions_can_be_read(http: Talk) -> None:
     listed = {str(one.uri): one for one in (await http.client.list_resources()).resources}
     assert {"policy://careful", f"decision://{decision}"} <= listed.keys()
     templates = (await http.client.list_resource_templates()).resource_templates
-    assert [one.uri_template for one in templates] == ["policy://{name}", "decision://{decision_id}"]
+    assert [one.uri_template for one in templates] == [
+        "policy://{name}", "decision://{decision_id}", "thread://{thread_id}",
+    ]  # fmt: skip
     policy = (await http.client.read_resource("policy://careful")).contents[0]
     assert policy.mime_type == "application/json"
     assert '"stage":"draft"' in policy.text

@@ -150,6 +150,7 @@ def test_a_cut_stream_is_resumed_and_nothing_is_missed(bench: Bench) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.requirement("RUN-34")
 def test_the_worker_is_started_within_four_seconds_of_the_command(bench: Bench) -> None:
     took, alone = [], []
     for _ in range(5):

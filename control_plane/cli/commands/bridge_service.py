@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...durations import seconds_of
@@ -12,7 +11,8 @@ from ..printing import Output, pairs, table
 from .bridge import operator
 
 if TYPE_CHECKING:
-    from ...bridge.supervising import Supervisor
+    import threading
+
     from ...plane import ControlPlane
 
 _ROLES = ("participant", "coordinator", "auditor")
@@ -116,66 +116,45 @@ def review(arguments: argparse.Namespace, out: Output) -> int:
     "wake who sleeps and has something to read, until SIGINT or SIGTERM",
     "control-plane bridge supervise --once",
     arguments=(
-        argument("--config", metavar="FILE", help="runtimes, drivers and limits as TOML; see docs/bridge.md"),
+        argument("--config", metavar="FILE", help="runtimes, drivers, limits (TOML); else the home's bridge.toml"),
         argument("--once", action="store_true", help="look once, and end"),
     ),
 )
 def supervise(arguments: argparse.Namespace, out: Output) -> int:
     import msgspec
 
+    from ...bridge.configuring import Settings
     from ...plane import ControlPlane
+    from ..printing import to_json
+    from ..supervising import settings_of, supervised, supervisor_over
 
-    with (
-        ControlPlane.open(arguments.home, state_dir=arguments.state_dir) as plane,
-        _supervisor(plane, arguments, out) as supervisor,
-    ):
+    def tell(told: dict[str, Any]) -> None:
+        out.say(to_json(told))
+
+    with ControlPlane.open(arguments.home, state_dir=arguments.state_dir) as plane:
+        settings = settings_of(plane, arguments.config) or Settings()
         if arguments.once:
-            facts = msgspec.to_builtins(supervisor.tick())
+            with supervisor_over(plane, settings, tell, alone=True) as supervisor:
+                facts = msgspec.to_builtins(supervisor.tick())
             out.answer(facts, pairs([(name, str(value)) for name, value in facts.items() if value != ""]))
             return 1 if facts["fault"] else 0
-        out.answer({"holder": supervisor.holder, "every_s": supervisor.every}, [f"{supervisor.holder} supervises"])
-        out.flush()
-        _until_told(plane, supervisor)
+        with _told_to_end() as told, supervised(plane, settings, tell) as supervisor:
+            out.answer({"holder": supervisor.holder, "every_s": supervisor.every}, [f"{supervisor.holder} supervises"])
+            out.flush()
+            told.wait()
     return 0
 
 
 @contextlib.contextmanager
-def _supervisor(plane: "ControlPlane", arguments: argparse.Namespace, out: Output) -> "Iterator[Supervisor]":
-    from concurrent.futures import ThreadPoolExecutor
-
-    from ...bridge.configuring import Settings, drivers_of, read_settings
-    from ...bridge.supervising import Supervisor
-    from ..printing import to_json
-
-    settings = read_settings(Path(arguments.config)) if arguments.config else Settings()
-    plane.bridge.limits = settings.limits
-    spool = plane.token_file.parent / "bridge"
-
-    def log(event: str, **told: Any) -> None:
-        if event != "tick.idle":
-            out.say(to_json({"event": event, "at": plane.ledger.clock.now(), **told}))
-
-    with ThreadPoolExecutor(settings.limits.parallel, "bridge-wake") as pool:
-        yield Supervisor(
-            plane.bridge, drivers_of(settings, spool), runtimes=settings.runtimes, log=log,
-            pool=None if arguments.once else pool,
-        )  # fmt: skip
-
-
-def _until_told(plane: "ControlPlane", supervisor: "Supervisor") -> None:
+def _told_to_end() -> "Iterator[threading.Event]":
     import signal
     import threading
 
-    from ...watching import Watch, supervision
-
     told = threading.Event()
     before = {number: signal.signal(number, lambda *_: told.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    watch = Watch(plane.ledger.clock, supervision(supervisor), coordinated=False)
-    watch.start()
     try:
-        told.wait()
+        yield told
     finally:
-        watch.stop()
         for number, handler in before.items():
             signal.signal(number, handler)
 

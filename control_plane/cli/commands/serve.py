@@ -3,6 +3,7 @@
 import argparse
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from ...errors import BadInput, MissingExtra
 from ..command import argument, command
@@ -18,6 +19,8 @@ from ..printing import Output, pairs
         argument("--port", type=int, default=8787, help="0 takes a free one"),
         argument("--jwks", metavar="FILE", help="public keys of an issuer whose JWTs are let in"),
         argument("--issuer", metavar="NAME", help="the name (iss) of that issuer"),
+        argument("--bridge", metavar="FILE", help="whom the bridge wakes how; else the home's bridge.toml, if any"),
+        argument("--no-wakes", action="store_true", help="wake nobody: `bridge supervise` does it elsewhere"),
         argument("--check", action="store_true", help="make the token, try the address, say both, and end"),
         argument("--expose", action="store_true", help="allow an address that is not loopback"),
     ],
@@ -31,6 +34,7 @@ def serve(arguments: argparse.Namespace, out: Output) -> int:
         raise MissingExtra(f"serving needs {fault.name}", cure="pip install '.[serve]'") from None
     from ...guardrails.resident import Resident
     from ...plane import ControlPlane
+    from ..supervising import settings_of, supervised
 
     _check_host(arguments.host, exposed=arguments.expose)
     if bool(arguments.jwks) != bool(arguments.issuer):
@@ -45,6 +49,9 @@ def serve(arguments: argparse.Namespace, out: Output) -> int:
         if not arguments.check:
             # Whoever was told the address may send hooks as well.
             stack.enter_context(Resident.beside(plane.guard))
+            settings = None if arguments.no_wakes else settings_of(plane, arguments.bridge)
+            if settings is not None:
+                stack.enter_context(supervised(plane, settings, _log))
         host, port = sock.getsockname()[:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         facts = {"url": url, "token_file": str(plane.token_file)}
@@ -55,6 +62,12 @@ def serve(arguments: argparse.Namespace, out: Output) -> int:
         else:
             run(plane, sock, issuers)
     return 0
+
+
+def _log(told: dict[str, Any]) -> None:
+    import structlog
+
+    structlog.get_logger("control_plane.bridge").info(told.pop("event"), **told)
 
 
 def _check_host(host: str, *, exposed: bool) -> None:
