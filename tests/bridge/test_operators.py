@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
@@ -145,7 +146,8 @@ def test_a_supervisor_as_a_process_wakes_and_ends_on_a_signal(
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        assert json.loads(process.stdout.readline()).get("every_s") == (5.0 if words[0] == "bridge" else None)
+        begun = json.loads(process.stdout.readline())
+        assert begun.get("every_s") == (5.0 if words[0] == "bridge" else None)
         told: list[dict[str, Any]] = []
         late = threading.Timer(60, process.kill)
         late.start()
@@ -153,6 +155,8 @@ def test_a_supervisor_as_a_process_wakes_and_ends_on_a_signal(
             line = process.stderr.readline()
             assert line, "it ended before it did anything"
             told.append(json.loads(line))
+        if "url" in begun:
+            assert httpx.get(f"{begun['url']}/health", timeout=60).status_code == 200
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
         late.cancel()
@@ -169,7 +173,7 @@ def test_a_server_wakes_whom_its_homes_settings_name_and_else_nobody(house: Hous
     assert found is not None
     assert found.runtimes == {"reviewer": "tmux"}
     (tmp_path / "other.toml").write_text("[nobody]\n")
-    with pytest.raises(SettingsError, match="other.toml"):
+    with pytest.raises(SettingsError, match=r"other\.toml"):
         settings_of(house.plane, str(tmp_path / "other.toml"))
 
 
