@@ -79,7 +79,9 @@ def create_app(
             yield
 
     given = {"plane": plane, "hub": hub, "meters": meters, "spans": spans, "desk": desk}
-    app = _litestar(given, living, agents.AgentsDoor(plane, LARGEST_BODY, lambda: hub.closed), described(plane.version, description))
+    app = _litestar(
+        given, living, agents.AgentsDoor(plane, LARGEST_BODY, lambda: hub.closed), described(plane.version, description)
+    )
     lean = Lean(plane, meters, spans)
     return Gate(app, access, plane.ledger.clock, meters.seen, audit, lean, patience)
 
