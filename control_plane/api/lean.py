@@ -13,7 +13,7 @@ from ..access.tokens import Caller, may
 from ..errors import ControlPlaneError
 from ..plane import ControlPlane
 from ..router.terms import Advice
-from ..turns.service import Asked
+from ..turns.terms import Asked
 from .bodies import TaskBody
 from .metrics import Meters
 from .opencode import StepsBody
