@@ -9,6 +9,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
+from .bridge_description import described_methods
 from .examples import BODIES, drawn_from
 from .gate import is_open
 from .problems import MEDIA_TYPE
@@ -86,6 +87,13 @@ def completed(found: dict[str, Any]) -> dict[str, Any]:
         for verb, operation in verbs.items():
             _refusals(path, operation)
             _examples(verb, path, operation, schemas)
+    paths, kinds = described_methods()
+    schemas.update(kinds)
+    found["paths"].update(paths)
+    for path, verbs in paths.items():
+        for verb, operation in verbs.items():
+            _examples(verb, path, operation, schemas)
+            _named(operation)
     return found
 
 
@@ -107,7 +115,11 @@ def _refusals(path: str, operation: dict[str, Any]) -> None:
                 "description": HTTPStatus(code).phrase,
                 "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
             }
-    for answer in answers.values():
+    _named(operation)
+
+
+def _named(operation: dict[str, Any]) -> None:
+    for answer in operation["responses"].values():
         answer["headers"] = {**answer.get("headers", {}), **_REQUEST_ID}
 
 

@@ -3,18 +3,21 @@
 import pytest
 from jsonschema import Draft202012Validator
 
+from control_plane.bridge.requests import REQUESTS
+
 pytestmark = pytest.mark.anyio
 
 CONTRACT = {
     "get": (
         "/health", "/ready", "/metrics", "/api/health", "/api/orchestration", "/api/decisions/{decision_id}",
         "/api/policies", "/api/policies/{name}", "/api/policy-review", "/api/flags", "/api/ledger/checkpoint",
-        "/api/events",
+        "/api/events", "/v1/threads/{thread}/messages",
     ),
     "post": (
         "/api/advise", "/api/results", "/api/orchestration/policy-sim", "/api/policies",
         "/api/policies/{name}/advance", "/api/policies/{name}/rollback", "/api/policy-review/{item}",
         "/api/flags/{name}",
+        *(f"/v1/mcp/{method}" for method in REQUESTS),
     ),
 }  # fmt: skip
 
