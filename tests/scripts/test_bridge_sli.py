@@ -20,7 +20,7 @@ def test_posts_reads_and_wakes_keep_the_seeds_levels(tmp_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(1200)
-@pytest.mark.requirement("BRIDGE-37", "BRIDGE-38")
+@pytest.mark.requirement("BRIDGE-34", "BRIDGE-35", "BRIDGE-36", "BRIDGE-37", "BRIDGE-38")
 def test_our_levels_at_200_messages_a_second(tmp_path: Path) -> None:
     shown(SCRIPT, "bridge-sli", tmp_path, seconds=1100)
 
