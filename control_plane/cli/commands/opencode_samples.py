@@ -20,7 +20,7 @@ def samples(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
     on = arguments.state == "on"
-    with deciding(arguments, out) as plane:
+    with deciding(arguments) as plane:
         plane.turns.sample(on=on, actor=actor_of(arguments))
     told = "samples are on, once OpenCode is started again: up to 400 characters of a prompt, redacted, stay in the log"
     out.answer({"samples": on}, [told if on else "samples are off: no word of a prompt is kept from now on"])
