@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from control_plane.bridge.auditing import audit_row
+from control_plane.bridge.projection import BRIDGE
 from control_plane.bridge.rules import Actor
 from control_plane.bridge.state import Status
 from tests.bridge.conftest import AUDITOR, BOSS, EXEC, REVIEWER, House
@@ -158,6 +159,17 @@ def test_participants_come_and_go_by_events_that_name_who_did_it(either: House) 
         if r and "participant" in r["operation"]
     ]
     assert told == [("add_participant", "boss", "third"), ("remove_participant", "boss", "third")]
+
+
+def test_who_left_a_thread_is_waited_for_no_more(either: House) -> None:
+    thread = either.thread()
+    either.bridge.add_participant(thread, "third", BOSS)
+    either.say(thread)
+    assert either.plane.folder.state(BRIDGE).threads[thread].unread("third")
+    either.bridge.remove_participant(thread, "third", BOSS)
+    either.bridge.add_participant(thread, "third", BOSS)
+    known = either.plane.folder.state(BRIDGE).threads[thread]
+    assert (known.unread("third"), "third" in known.since, known.unread("reviewer")) == (False, False, True)
 
 
 @pytest.mark.requirement("BRIDGE-20", "BRIDGEOPS-14", "BRIDGEOPS-22")

@@ -135,6 +135,7 @@ def test_a_session_keeps_its_model_unless_the_gain_pays_for_reading_the_context_
     plane.flush()
     plane.folder.catch_up()
     assert turns.state.sessions["s"].context == 500_000
+    assert turns.state.tallies["general"][A].turns == turns.state.begun == 1
     assert toll(500_000, Priced(1e-6, 0), Priced(3e-6, 0)) == pytest.approx(0.35)
     assert toll(500_000, Priced(1e-7, 0), Priced(3e-6, 0)) == 0.0
     assert [ask(turns, f"u{n}") for n in range(10)] == [A] * 10
