@@ -3,11 +3,13 @@
 usage: python scripts/release/mutants.py [--area AREA] [--sample N] [--seed S] [--metrics DIR] [--json]
 
 Each mutant goes into a copy of the project and the area's tests run on it, those first that speak of its module. What a
-test fails on, or hangs at, is killed. A sample without weights: the interval is Wilson's, at 95 %. Exit 0: each area at
-80 % or more; 1: one is below; 3: nothing was sampled, or the code has changed since.
+test fails on, or hangs at, is killed. A sample without weights: the interval is Wilson's, at 95 %. Ctrl-C ends an area
+with what was judged. Exit 0: each area at 80 % or more; 1: one is below; 3: too few were judged, or the code is
+another by now.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -27,7 +29,7 @@ from mutating import Mutant, mutants, mutated
 from rows import Row, tell
 
 PROJECT = Path(__file__).parents[2]
-FILE, LEAST, Z = "mutation.json", 0.8, 1.96
+FILE, LEAST, ENOUGH, Z = "mutation.json", 0.8, 30, 1.96
 PER_TEST_S, PER_MUTANT_S, FIRST = 60, 300, 4
 # Neither history nor what was made: a copy is what is written by hand.
 LEFT_BEHIND = (".git", ".venv", ".cache", "dist", "build", "__pycache__", ".*_cache", ".hypothesis", ".benchmarks")
@@ -48,7 +50,7 @@ class Area(NamedTuple):
 AREAS = {
     "ledger": Area(
         ("control_plane/ledger/*.py",),
-        ("tests/ledger/test_*.py",),
+        ("tests/ledger/test_*.py", "tests/platforms/test_*.py"),
         ("test_kill", "test_audit_speed", "test_conformance_app*", "test_fork", "test_faults", "test_postgres_*"),
         ("postgres*",),
     ),
@@ -169,9 +171,11 @@ def interval(killed: int, of: int) -> tuple[float, float]:
 
 
 def measured(name: str, area: Area, project: Path, size: int, seed: int) -> dict[str, Any]:
+    """The sample judged one by one; in the order in which it was drawn, so that a part of it is a sample too."""
     population, places = sampled(area, project, size, seed)
-    survived, verdicts, began = list[dict[str, Any]](), list[str](), time.time()
-    with tempfile.TemporaryDirectory() as folder:
+    sources, began = digest(area, project), time.time()
+    survived, verdicts = list[dict[str, Any]](), list[str]()
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
         copy = Copy(project, Path(folder))
         for place in places:
             verdicts.append(copy.judged(place, tests_of(area, project, place.module)))
@@ -179,12 +183,13 @@ def measured(name: str, area: Area, project: Path, size: int, seed: int) -> dict
                 survived.append({"module": place.module, "line": place.mutant.line, "what": place.mutant.what})
             where = f"{place.module}:{place.mutant.line}  {place.mutant.what}"
             sys.stderr.write(f"{name} {len(verdicts)}/{len(places)} {verdicts[-1]:7} {where}\n")
-    killed = len(places) - len(survived)
-    low, high = interval(killed, len(places))
+    judged = len(verdicts)
+    killed = judged - len(survived)
+    low, high = interval(killed, judged) if judged else (0.0, 1.0)
     return {
-        "mutants": population, "sampled": len(places), "seed": seed, "killed": killed, "hung": verdicts.count("hung"),
-        "score": round(killed / len(places), 4), "low": round(low, 4), "high": round(high, 4),
-        "sources": digest(area, project), "seconds": round(time.time() - began), "survived": survived,
+        "mutants": population, "sampled": judged, "seed": seed, "killed": killed, "hung": verdicts.count("hung"),
+        "score": round(killed / max(judged, 1), 4), "low": round(low, 4), "high": round(high, 4),
+        "sources": sources, "seconds": round(time.time() - began), "survived": survived,
     }  # fmt: skip
 
 
@@ -201,6 +206,8 @@ def mutation(metrics: Path, project: Path = PROJECT) -> list[Row]:
                 f"({one['low']:.0%} to {one['high']:.0%}) of {one['mutants']:,}")  # fmt: skip
         if one["sources"] != digest(area, project):
             rows.append(Row(what, "not run", f"the code has changed since: {seen}"))
+        elif one["sampled"] < ENOUGH:
+            rows.append(Row(what, "not run", f"fewer than {ENOUGH} say little: {seen}"))
         else:
             rows.append(Row(what, "holds" if one["score"] >= LEAST else "fails", seen))
     return rows

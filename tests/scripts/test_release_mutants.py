@@ -71,21 +71,22 @@ def test_tests_that_fail_without_a_mutant_measure_nothing(ground: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("killed", "changed", "state"), [(80, False, "holds"), (79, False, "fails"), (100, True, "not run")]
+    ("killed", "of", "changed", "state"),
+    [(80, 100, False, "holds"), (79, 100, False, "fails"), (100, 100, True, "not run"), (29, 29, False, "not run")],
 )
 def test_a_score_below_the_bar_fails_and_another_codes_score_is_no_pass(
-    ground: Path, monkeypatch: pytest.MonkeyPatch, killed: int, changed: bool, state: str
+    ground: Path, monkeypatch: pytest.MonkeyPatch, killed: int, of: int, changed: bool, state: str
 ) -> None:
     monkeypatch.setattr(mutants, "AREAS", {"ground": AREA})
-    low, high = interval(killed, 100)
-    told = {"mutants": 500, "sampled": 100, "killed": killed, "score": killed / 100, "low": low, "high": high,
+    low, high = interval(killed, of)
+    told = {"mutants": 500, "sampled": of, "killed": killed, "score": killed / of, "low": low, "high": high,
             "sources": mutants.digest(AREA, ground)}  # fmt: skip
     (ground / FILE).write_text(json.dumps({"ground": told}))
     if changed:
         (ground / "ground" / "rules.py").write_text(SOURCE + "\nMORE = 1\n")
     (row,) = mutation(ground, ground)
     assert row.state == state
-    assert f"{killed} of 100" in row.seen
+    assert f"{killed} of {of}" in row.seen
 
 
 def test_without_a_report_nothing_is_passed(tmp_path: Path) -> None:
