@@ -47,13 +47,14 @@ class Resident:
         return self
 
     def close(self) -> None:
+        """The name goes first: once nobody listens any more, another process may take it."""
+        with address(self._home) as path, contextlib.suppress(OSError):
+            os.unlink(path)
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         if self._thread.is_alive():
             self._thread.join(PATIENCE_S)
-        with address(self._home) as path, contextlib.suppress(OSError):
-            os.unlink(path)
 
     def __enter__(self) -> "Resident":
         return self.start()

@@ -104,6 +104,26 @@ def resident(plane: ControlPlane) -> Iterator[Resident]:
         yield resident
 
 
+def test_a_resident_that_ends_leaves_the_name_to_the_next(plane, home):
+    first = Resident(plane.guard).start()
+    ending, others = first._thread, list[Resident]()
+
+    class Meanwhile:
+        """Another process becomes the resident while this one still waits for its thread."""
+
+        def is_alive(self) -> bool:
+            return True
+
+        def join(self, patience: float) -> None:
+            ending.join(patience)
+            others.append(Resident(plane.guard))
+
+    first._thread = Meanwhile()
+    first.close()
+    with others[0]:
+        assert port.ask(str(home), {"hook": payload(), "env": {}}, 5.0) is not None
+
+
 def test_the_resident_answers_and_a_second_one_is_refused(resident, plane, home, guard):
     told = hook(json.dumps(payload()).encode(), str(home), ENFORCE, no_plane)
     assert (told.exit, "[BLOCK]" in told.stderr) == (2, True)
