@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import zlib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,11 @@ from control_plane.errors import ArchiveRefused, BadInput, LedgerDamaged
 from control_plane.ledger.archive import archive_due, archive_prefix
 from control_plane.ledger.audit import verify
 from control_plane.ledger.backend import Row
+from control_plane.ledger.evidence import RawRow
 from control_plane.ledger.export import export_jsonl, prove
 from control_plane.ledger.home import Home
 from control_plane.ledger.sqlite_backend import SQLiteBackend
+from control_plane.ledger.sqlite_evidence import SQLiteEvidence
 from tests.ledger import small
 
 SIZE = 1500
@@ -67,6 +70,18 @@ def test_an_archived_prefix_leaves_the_table_and_stays_readable(home: Home) -> N
     assert all(proof.startswith("c2sp.org/tlog-proof@v1\n") for proof in proofs)
     verdict = verify(home)
     assert (verdict.ok, verdict.events) == (True, SIZE + 1), verdict.detail
+
+
+def test_an_auditor_reads_an_archived_row_as_it_was_in_the_table(home: Home) -> None:
+    def rows() -> dict[int, RawRow]:
+        with closing(SQLiteEvidence(home.database, home.archive)) as evidence:
+            return {row.position: row for row in evidence.everything()}
+
+    before = rows()
+    archived(home, 1100)
+    after = rows()
+    assert len(before) == SIZE
+    assert {position: after[position] for position in before} == before
 
 
 @pytest.mark.requirement("LEDGER-91")
