@@ -37,7 +37,7 @@ from .router.projection import ROUTER
 from .router.service import Router
 from .router.strategies import Strategy
 from .router.terms import Arms, Policy
-from .watching import ARCHIVE_EVERY, OTHERS_EVERY, SNAPSHOT_EVERY, TOLD_EVERY, WITNESS_EVERY, follow_others
+from .watching import ARCHIVE_EVERY, OTHERS_EVERY, SNAPSHOT_EVERY, WITNESS_EVERY, Follower, follow_others
 
 REVIEW_EVERY, MEMORY_EVERY, QUALITY_EVERY = 60.0, 30.0, 3600.0
 MILESTONES_EVERY = 1.0
@@ -151,6 +151,16 @@ def memory_of(opened: Opened, ledger: Ledger, folder: Folder, flags: Callable[[]
     return Memory(ledger, folder, index, metrics=lambda: flags().retrieval_metrics)
 
 
+def follower(opened: Opened, folder: Folder) -> Follower | None:
+    """PostgreSQL tells of a commit by itself; SQLite has to be looked at."""
+    if opened.home.address is None:
+        return None
+    from .ledger.postgres_backend import PostgresBackend  # noqa: PLC0415 - an extra, and slow to import
+
+    assert isinstance(opened.backend, PostgresBackend)
+    return Follower(opened.backend.wait_for_change, opened.backend.end_waits, folder.catch_up)
+
+
 def polls(
     opened: Opened, ledger: Ledger, folder: Folder, snapshots: Snapshots, flags: Callable[[], Flags]
 ) -> tuple[Poll, ...]:
@@ -174,10 +184,8 @@ def polls(
         if before is not None:
             archive_prefix(opened, before, workers=2)
 
-    # PostgreSQL tells of a commit by itself, so looking often costs nothing.
-    others = OTHERS_EVERY if opened.home.address is None else TOLD_EVERY
     return (
-        Poll(name="follow-others", owner="projections", interval=others, run=follow, threaded=True),
+        Poll(name="follow-others", owner="projections", interval=OTHERS_EVERY, run=follow, threaded=True),
         Poll(name="witness", owner="ledger", interval=WITNESS_EVERY, run=opened.sight, threaded=True),
         Poll(name="snapshot", owner="projections", interval=SNAPSHOT_EVERY, run=keep, threaded=True),
         Poll(name="archive", owner="ledger", interval=ARCHIVE_EVERY, run=make_room, threaded=True),

@@ -15,6 +15,7 @@ from .assembly import (
     book_of,
     check_router,
     fold,
+    follower,
     live_flags,
     memory_of,
     open_ledger,
@@ -108,7 +109,7 @@ class ControlPlane:
             policy = policy or policy_in_force(folder, flags) or (settings.policy if settings is not None else Policy())
             router = router_of(opened, ledger, folder, arms, policy, flags, strategies)
             recurring = polls(opened, ledger, folder, snapshots, live.now)
-            watch = Watch(clock, recurring, coordinated=flags.cadence_coordination)
+            watch = Watch(clock, recurring, coordinated=flags.cadence_coordination, follower=follower(opened, folder))
             if background:
                 watch.start()
             brisk = background and interpreter.hold(flags.switch_interval_us / 1e6)

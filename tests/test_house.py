@@ -41,7 +41,7 @@ CALLED_BY_OTHERS = {
     "atexit": ("_close_all",),
     "logging": ("emit",),
     "prometheus-client": ("describe",),
-    "whoever embeds a plane": ("aflush", "check_strict", "embedded", "trend", "wait_for_change"),
+    "whoever embeds a plane": ("aflush", "check_strict", "embedded", "trend"),
     "whoever checks a proof without us": ("read_tlog_proof",),
     "a room that needs tables (docs/architecture.md); the tests show it whole": ("Views", "write_behind"),
 }  # fmt: skip

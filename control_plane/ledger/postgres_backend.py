@@ -48,6 +48,7 @@ class PostgresBackend:
                 if create:
                     self._recorder.create_table()
                 self._check_found()
+            self._listener.ignore(self._recorder.voice)
             self.use(authority)
             undo.pop_all()
 
@@ -85,6 +86,9 @@ class PostgresBackend:
         """`changed`, but sleep until another process commits or the time is up; for one waiting thread."""
         self._check_process()
         return self._listener.wait(timeout)
+
+    def end_waits(self) -> None:
+        self._listener.end_waits()
 
     def use(self, authority: Authority) -> None:
         self._recorder.sign_with(authority)

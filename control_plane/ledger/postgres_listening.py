@@ -1,5 +1,6 @@
 """A connection that listens: other processes' commits are heard without asking the database."""
 
+import os
 import selectors
 import threading
 from collections.abc import Callable
@@ -19,6 +20,18 @@ class Listener:
         # Whatever was committed before anybody listened may be news.
         self._news = True
         self._closed = False
+        self._own = ""
+        # Ends a wait from outside.
+        self._ended, self._end = os.pipe()
+        self._selector.register(self._ended, selectors.EVENT_READ)
+
+    def ignore(self, voice: str) -> None:
+        """What this process commits is no news to it."""
+        self._own = voice
+
+    def end_waits(self) -> None:
+        """Whoever waits returns, now and from now on."""
+        os.write(self._end, b"x")
 
     def heard(self) -> bool:
         """Whether anything was committed since the last time that this was asked; does not wait."""
@@ -47,18 +60,21 @@ class Listener:
                 self._closed = True
                 self._hang_up()
                 self._selector.close()
+                os.close(self._ended)
+                os.close(self._end)
 
     def _drain(self) -> None:
         driver = self._connection.pgconn
         driver.consume_input()
         # Twice: the end of a connection is only seen after its last words were read.
         driver.consume_input()
-        while driver.notifies() is not None:
-            self._news = True
+        while (told := driver.notifies()) is not None:
+            self._news = self._news or told.extra.decode() != self._own
 
     def _hang_up(self) -> None:
         for registered in list(self._selector.get_map().values()):
-            self._selector.unregister(registered.fileobj)
+            if registered.fileobj != self._ended:
+                self._selector.unregister(registered.fileobj)
         self._connection.close()
 
     def _listen(self) -> "Connection[Any]":

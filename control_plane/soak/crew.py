@@ -12,12 +12,12 @@ import msgspec
 from ..bridge.rules import Actor
 from ..plane import ControlPlane
 from ..proving.processes import Process
-from .playing import ARMS, GUARDED, WORKSPACE
+from .playing import AGAIN, ARMS, GUARDED, WORKSPACE
 
 MODULE = "control_plane.soak.playing"
 SEATS, THREADS = 2, 2
 PARTS = ("result", "post", "check")
-_PATIENCE_S = 60.0
+_PATIENCE_S, _STARTS = 60.0, 20
 _RULES = {
     "version": "1.0",
     "skills": {
@@ -108,6 +108,7 @@ class Seat:
         preloaded = {"LD_PRELOAD": self.site.library} if self.site.library else {}
         self._process = Process(MODULE, "house", told, environment=preloaded, apart=True)
         self._ready, self._ended = threading.Event(), False
+        self._began = False
         self._listener = threading.Thread(target=self._listen, args=(self._process, self._ready), daemon=True)
         self._listener.start()
 
@@ -121,12 +122,26 @@ class Seat:
                     self._answers.append(line)
                 self._spoke.notify_all()
             if "ready" in line:
+                self._began = True
                 ready.set()
         ready.set()
 
     def wait_until_ready(self) -> None:
-        if not self._ready.wait(_PATIENCE_S):
+        for _ in range(_STARTS):
+            self._ready.wait(_PATIENCE_S)
+            if self._began or not self._again():
+                break
+        if not self._began:
             self.heard.broken.append(f"{self.agent} did not start")
+
+    def _again(self) -> bool:
+        """Whether it ended because its database was away; then the next one is started."""
+        self._listener.join(_PATIENCE_S)
+        if self._listener.is_alive() or self._process.process.wait(_PATIENCE_S) != AGAIN:
+            return False
+        self._process.end()
+        self.start()
+        return True
 
     def tell(self, **words: Any) -> None:
         self._ahead = words.get("ahead", self._ahead)
@@ -148,9 +163,10 @@ class Seat:
         """SIGKILL; whether it was still at work."""
         self._process.process.kill()
         self._listener.join(_PATIENCE_S)
-        killed = self._process.end() == -signal.SIGKILL
+        code = self._process.end()
+        killed = code == -signal.SIGKILL
         self.kills += killed
-        if not killed:
+        if not killed and code != AGAIN:
             self.heard.broken.append(f"{self.agent} had ended before it was killed")
         return killed
 

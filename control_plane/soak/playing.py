@@ -37,6 +37,8 @@ ROUTER_S, BRIDGE_S, GUARD_S = 0.05, 0.1, 0.05
 # What a call may answer while a fault is on; it is made again, and anything else breaks the soak.
 EXCUSED = ("ledger.unavailable", "journal.full", "bridge.internal")
 GUARDED, FREE = "src/db/client.ts", "src/app.ts"
+# How a process ends whose database was away when it began: whoever started it does so again.
+AGAIN = 75
 Say = Callable[..., None]
 
 
@@ -208,17 +210,23 @@ class House:
         return (time.monotonic() - began) * 1e3
 
 
-def main(told: dict[str, Any]) -> None:
+def main(told: dict[str, Any]) -> int:
     clock = SteppedClock()
     clock.ahead = told["ahead"]
     enforced = flags(OPENCODE_ENFORCEMENT_MODE="enforce")
-    # Nobody's settings: neither the folder's nor the environment's.
-    with ControlPlane.open(
-        told["home"], state_dir=told["state"], catalogue=ARMS, policy=Policy(), clock=clock, flags=enforced
-    ) as plane:
+    try:
+        # Nobody's settings: neither the folder's nor the environment's.
+        plane = ControlPlane.open(
+            told["home"], state_dir=told["state"], catalogue=ARMS, policy=Policy(), clock=clock, flags=enforced
+        )
+    except LedgerUnavailable as fault:
+        say(refused=f"opening: {fault.code}: {fault}")
+        return AGAIN
+    with plane:
         House(plane, clock, told).run()
     say(ended=True)
+    return 0
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[3]))
+    sys.exit(main(json.loads(sys.argv[3])))

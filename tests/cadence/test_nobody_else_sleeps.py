@@ -15,13 +15,17 @@ TIMED = {"wait", "wait_for", "notifies", "select", "poll"}
 # What only repeats by time belongs into the cadence; what is woken by an event or counts its tries does not.
 ALLOWED = {
     "ledger/committer.py": (5, "the next append or commit wakes it; a failing database is backed off from"),
-    "api/bridge.py": (1, "a reader is woken by the next message; only the beat that keeps the line open is timed"),
     "cli/run_view.py": (1, "a key that is pressed wakes it; it looks up only to see whether the run is over"),
     "proving/posting.py": (2, "a load that keeps its pace, and a reader as fast as a server that pushes"),
     "opencode/worker.py": (2, "a stream that broke is opened again after a growing pause; a process gets time to end"),
     "processes.py": (1, "the child's end wakes it, and its time-out"),
     "runner/notifying.py": (1, "an endpoint that failed is asked again after a growing pause"),
     "runner/reviewing.py": (1, "a reviewer that failed is asked again after a growing pause"),
+    "watching.py": (
+        2,
+        "somebody else's commit wakes it; a stream of them is gathered, a database that is away left alone",
+    ),
+    "soak/crew.py": (2, "a process that is ready or ends wakes it; it is started again a counted number of times"),
     "soak/conducting.py": (1, "the next fault's moment is all that it waits for; it looks up to tell how far it is"),
     "api/stream.py": (1, "a watcher is woken by the next commit; only its beat that keeps the line open is timed"),
 }
