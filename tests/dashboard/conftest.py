@@ -1,4 +1,7 @@
-"""One browser for all tests of the page; a plane, a server and a browser context of its own for each."""
+"""One browser for a file of tests; a plane, a server and a browser context of its own for each test.
+
+A browser that outlived its file would hold an event loop on to whatever this process tests next.
+"""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +18,7 @@ from tests.browser import chromium
 from tests.dashboard.house import ARMS, House, served
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def anyio_backend() -> str:
     return "asyncio"
 
@@ -24,7 +27,7 @@ def anyio_backend() -> str:
 expect.set_options(timeout=30_000)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 async def browser(anyio_backend: str) -> AsyncIterator[Browser | str]:
     """Chromium, or why there is none."""
     path = chromium()
