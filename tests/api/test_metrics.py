@@ -5,12 +5,14 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from control_plane import ControlPlane, Task
 from control_plane.api.app import create_app
 from control_plane.api.loopwatch import IDLE_S, LoopWatch
 from control_plane.cadence.virtual import run_virtually
 from control_plane.clock import VirtualClock
 from control_plane.memory.events import QualityMeasured
-from tests.api.conftest import TOKEN
+from control_plane.router.strategies import STRATEGIES, Strategy
+from tests.api.conftest import ARMS, TOKEN
 from tests.api.test_wire import served
 
 pytestmark = pytest.mark.anyio
@@ -60,6 +62,39 @@ async def test_every_figure_that_is_promised_is_there(client, plane, clock):
 
 
 @pytest.mark.requirement("SERVE-19")
+@pytest.mark.requirement("FG-04-3")
+async def test_what_was_not_let_in_is_counted_by_its_reason(client, plane):
+    before = (await client.get("/api/orchestration")).json()["rejected_records"]
+    plane.learn(b"{}")
+    plane.learn(b"no json")
+    told = (await client.get("/api/orchestration")).json()["rejected_records"]
+    assert sum(told.values()) - sum(before.values()) == 2
+    counted = (await families(client))["records_rejected"].samples
+    assert {one.labels["reason"]: one.value for one in counted} == told
+
+
+def unable(_):
+    raise RuntimeError("it is broken")
+
+
+@pytest.mark.requirement("FG-05-3")
+@pytest.mark.parametrize("path", ["/api/health", "/api/orchestration"])
+async def test_strategies_that_fail_are_counted(tmp_path, clock, access, path):
+    broken = Strategy("broken", 60, unable)
+    with ControlPlane.open(
+        tmp_path / "home", catalogue=ARMS, clock=clock, strategies=(broken, *STRATEGIES), background=False
+    ) as plane:
+        transport = httpx.ASGITransport(create_app(plane, access))
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
+            well = (await client.get(path)).json()["strategy_health"]
+            assert (well["active_bypass"], well["unhealthy"], well["total"]) == (0, 0, len(STRATEGIES) + 1)
+            for number in range(8):
+                plane.advise(Task(type=f"kind-{number}"))
+            ill = (await client.get(path)).json()["strategy_health"]
+            assert (ill["active_bypass"], ill["unhealthy"]) == (1, 1)
+
+
 async def test_what_nobody_measured_is_left_out_until_somebody_does(client, plane, clock):
     assert not {"replay_parity", "retrieval_map", "retrieval_grounded_recall"} & (await families(client)).keys()
     measured = QualityMeasured(

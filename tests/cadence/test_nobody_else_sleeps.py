@@ -75,7 +75,7 @@ def surprises(found: dict[str, list[str]], allowed: dict[str, tuple[int, str]]) 
     ]
 
 
-@pytest.mark.requirement("ROUTER-52")
+@pytest.mark.requirement("ROUTER-52", "FG-08-2")
 def test_nobody_else_waits_in_a_loop() -> None:
     files = [path for path in sorted(PACKAGE.rglob("*.py")) if path.relative_to(PACKAGE).parts[0] != "cadence"]
     found = {path.relative_to(PACKAGE).as_posix(): waits_in_loops(path.read_text(encoding="utf-8")) for path in files}

@@ -265,6 +265,7 @@ def test_polls_registered_long_before_the_start_have_missed_nothing(clock: Virtu
     assert cadence.summary().lateness_max_ms < 1
 
 
+@pytest.mark.requirement("FG-08-1")
 def test_the_list_shows_every_interval_with_its_owner_the_next_one_first(cadence: Cadence) -> None:
     cadence.add(Poll(name="witness", owner="ledger", interval=30.0, run=lambda: None))
     cadence.add(Poll(name="wake", owner="projections", interval=0.05, run=lambda: None, jitter=0.1))

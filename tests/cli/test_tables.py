@@ -46,3 +46,15 @@ def test_people_get_a_table_and_programs_get_json(
     asked = run(*words, "--json")
     assert asked.code == 0
     assert asked.json()
+
+
+@pytest.mark.requirement("ROUTER-49", "FG-08-1")
+def test_cadence_list_prints_every_interval_with_its_owner(run: Run) -> None:
+    listed = json.loads(run("cadence", "list", "--json").out)
+    polls = listed if isinstance(listed, list) else listed["polls"]
+    assert len(polls) >= 5
+    assert all(poll["owner"] and poll["interval"] > 0 for poll in polls)
+    printed = run("cadence", "list").out
+    for poll in polls:
+        assert poll["name"] in printed
+        assert poll["owner"] in printed

@@ -230,6 +230,7 @@ def test_the_schema_names_every_part_as_required() -> None:
     assert "pass" in schema()["$defs"]["Criterion"]["required"]
 
 
+@pytest.mark.requirement("FG-09-1")
 def test_the_environment_names_the_commit_and_whether_its_files_were_changed(tmp_path: Path) -> None:
     def git(*words: str) -> str:
         who = ("-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false")

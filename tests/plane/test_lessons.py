@@ -30,7 +30,7 @@ def taught(open_plane, clock, **options) -> ControlPlane:
     return plane
 
 
-@pytest.mark.requirement("ROUTER-44")
+@pytest.mark.requirement("ROUTER-44", "FG-03-1", "GOV-11")
 def test_a_lesson_reaches_the_very_next_decision(open_plane, clock):
     plane = taught(open_plane, clock)
     before = plane.advise(FIX)
