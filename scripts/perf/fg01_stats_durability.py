@@ -190,7 +190,7 @@ def refuse(home: Path, fault: contextlib.AbstractContextManager[None], patience:
 
 
 def prove(quick: bool, fault: str = "") -> Findings:
-    results = 1_000 if fault else 5_000 if quick else 100_000
+    results = 1_000 if fault else 3_000 if quick else 100_000
     chance = random.Random()  # noqa: S311 - a moment
     off, on = flags(**{FLAG: "false"}), flags()
     with temporary_home() as home:

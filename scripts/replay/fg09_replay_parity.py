@@ -169,7 +169,7 @@ def python_with_wheels(version: str, folder: Path, not_run: list[str]) -> str | 
 
 
 def prove(quick: bool, fault: str = "") -> Findings:
-    decisions, not_run = 300 if fault else 1_002 if quick else 20_001, list[str]()
+    decisions, not_run = 300 if fault else 501 if quick else 20_001, list[str]()
     with temporary_home() as home:
         write(home, 300, "false")
         before = replayed_here(home)
@@ -181,7 +181,7 @@ def prove(quick: bool, fault: str = "") -> Findings:
         write(home, 300, "false")
         again = replayed_here(home)
     with temporary_home() as home:
-        plain = replay_of_plain_traffic(home, 300 if fault else 1_500 if quick else 50_000)
+        plain = replay_of_plain_traffic(home, 300 if fault else 600 if quick else 50_000)
     figures: dict[str, Value] = {f"decisions, {run.where}": run.decisions for run in runs}
     figures["decisions_per_s"] = round(max(run.decisions / (run.seconds or 1.0) for run in runs))
     figures["decisions_per_s_plain_traffic"] = round(plain.decisions / plain.seconds)

@@ -25,8 +25,8 @@ def kill_rounds(folder: Path, rounds: int, seed: int) -> None:
 
 
 @pytest.mark.requirement("LEDGER-47", "LEDGER-48", "LEDGER-120", "LEDGER-121", "LEDGER-122", "LEDGER-123", "LEDGER-31")
-def test_eight_kills_lose_and_double_nothing(tmp_path: Path) -> None:
-    kill_rounds(tmp_path, 8, SEED)
+def test_six_kills_lose_and_double_nothing(tmp_path: Path) -> None:
+    kill_rounds(tmp_path, 6, SEED)
 
 
 @pytest.mark.long

@@ -35,6 +35,7 @@ def test_a_slow_disk_costs_decisions_nothing(tmp_path: Path) -> None:
     assert bars["ms of `advise` on the slow disk, p99"] == 0.05
 
 
+@pytest.mark.long
 def test_a_decision_that_notes_something_in_a_file_fails_the_proof(tmp_path: Path) -> None:
     assert load(SCRIPT).main(["--quick", "--metrics", str(tmp_path)], fault="note") == 1
     assert {"calls of `advise` that touch a file", "ms of `advise` on the slow disk, p99"} <= failed(tmp_path)

@@ -39,6 +39,7 @@ def test_the_proof_passes_at_our_bars(tmp_path: Path) -> None:
     assert {criterion.bar for criterion in shown(SCRIPT, "fg-08", tmp_path).criteria} == {"ours"}
 
 
+@pytest.mark.long
 @pytest.mark.requirement("FG-08-VERIFY")
 def test_without_staggering_the_proof_fails(
     proof: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
