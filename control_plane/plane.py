@@ -286,7 +286,7 @@ class ControlPlane:
         from .runner.service import RunBook  # noqa: PLC0415 - as above
 
         models = {arm.served_by: arm.name for arm in self._router.arms.all if not arm.steps}
-        return RunBook(self.ledger, self.folder, self, Task, models)
+        return RunBook(self.ledger, self.folder, self, Task, models, self._opened.home.root)
 
     @cached_property
     def bridge(self) -> "Bridge":

@@ -151,7 +151,7 @@ class RunEnded(RunEvent, frozen=True, kw_only=True):
 
 
 class NoticeQueued(RunEvent, frozen=True, kw_only=True):
-    """A notification that is owed to an endpoint until it is delivered or dead."""
+    """A notification that is owed until it is delivered or dead; of its address the host and a digest."""
 
     TOPIC: ClassVar[str] = "runner.notice-queued"
     notice: str

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from ..clock import new_id
@@ -11,15 +12,16 @@ from ..errors import Conflict
 from ..ledger.events import Event
 from ..ledger.ledger import Ledger
 from ..projections.folding import Folder
+from .addresses import Addresses
 from .asking import Asked
-from .errors import RunIsOver, UnknownRun
+from .errors import EndpointRefused, RunIsOver, UnknownRun
 from .events import NoticeDead, NoticeDelivered, NoticeQueued, RunEnded, StopAsked
-from .notifying import Notifier
+from .notifying import Delivered, Notifier
 from .port import Spent
 from .projection import RUNS
 from .rules import EXITS
 from .showing import Details, Line, details_of, line_of
-from .state import Run, Runs
+from .state import Notice, Run, Runs
 
 TASK_TYPE = "run"
 
@@ -35,10 +37,11 @@ class RunBook:
     """`arms` leads from a model to its arm."""
 
     def __init__(
-        self, ledger: Ledger, folder: Folder, plane: Deciding, task: Callable[..., Any], arms: Mapping[str, str]
-    ) -> None:
+        self, ledger: Ledger, folder: Folder, plane: Deciding, task: Callable[..., Any], arms: Mapping[str, str],
+        home: Path,
+    ) -> None:  # fmt: skip
         self._ledger, self._folder, self._plane, self._task, self._arms = ledger, folder, plane, task, arms
-        self.clock = ledger.clock
+        self.clock, self._addresses = ledger.clock, Addresses(home)
 
     @property
     def state(self) -> Runs:
@@ -154,7 +157,7 @@ class RunBook:
         for url in urls:
             name = f"nt_{new_id(now)}"
             body = json.dumps({"id": name, "type": "runner.run-ended", "run": run, **facts}, sort_keys=True)
-            self.write(run, NoticeQueued(run=run, notice=name, url=url, body=body, at=now))
+            self.write(run, NoticeQueued(run=run, notice=name, url=self._addresses.keep(url), body=body, at=now))
             names.append(name)
         return names
 
@@ -164,7 +167,7 @@ class RunBook:
         for name, notice in list(self.state.owed.items()):
             if notice.dead and not dead:
                 continue
-            fine, tries, status, why = notifier.deliver(self.clock, stop, name, notice.url, notice.body)
+            fine, tries, status, why = self._delivered(notifier, stop, name, notice)
             now = self.clock.now()
             if fine:
                 self.write(notice.run, NoticeDelivered(run=notice.run, notice=name, tries=tries, status=status, at=now))
@@ -173,6 +176,13 @@ class RunBook:
                 self.write(notice.run, NoticeDead(run=notice.run, notice=name, tries=tries, why=why, at=now))
                 failed += 1
         return taken, failed
+
+    def _delivered(self, notifier: Notifier, stop: Any, name: str, notice: Notice) -> Delivered:
+        try:
+            url = self._addresses.of(notice.url)
+        except EndpointRefused as fault:
+            return False, 0, 0, fault.what
+        return notifier.deliver(self.clock, stop, name, url, notice.body)
 
 
 def _lives(pid: int) -> bool:

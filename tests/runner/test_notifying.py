@@ -38,6 +38,22 @@ def test_a_notice_is_signed_and_comes_at_least_once(tmp_path: Path) -> None:
         assert plane.runs.deliver(notifier(), threading.Event()) == (0, 0)
 
 
+def test_the_secret_of_an_address_is_in_no_event_and_readable_by_its_owner_only(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with ControlPlane.open(home, background=False) as plane, answering(OK) as server:
+        plane.runs.owe("r1", [server.url + "/hook/s3cret?token=s3cret"], {})
+        rows = [bytes(row[4]) for row in plane.ledger.rows(0, 100)]
+        assert not any(b"s3cret" in row for row in rows)
+        (kept,) = (home / "webhooks").iterdir()
+        assert (kept.stat().st_mode & 0o777, (home / "webhooks").stat().st_mode & 0o777) == (0o600, 0o700)
+        plane.runs.owe("r1", ["http://gone.example/s3cret"], {})
+        next(one for one in (home / "webhooks").iterdir() if one != kept).unlink()
+        assert plane.runs.deliver(notifier(), threading.Event()) == (1, 1)
+        assert [one.why for one in plane.runs.state.owed.values()] == [
+            "the rest of http://gone.example/ is not kept on this machine"
+        ]
+
+
 @pytest.mark.requirement("RUN-37")
 def test_what_nobody_takes_is_a_dead_letter_and_can_be_sent_again(tmp_path: Path) -> None:
     home = tmp_path / "home"
