@@ -89,7 +89,7 @@ def lateness(served: Served) -> dict[str, float]:
     return told
 
 
-@pytest.mark.requirement("SERVE-54")
+@pytest.mark.requirement("SERVE-54", "SERVE-56")
 def test_a_thousand_a_second_are_answered_in_time(
     tmp_path: Path, benchmark: BenchmarkFixture, could_not_show: Callable[[str], None]
 ) -> None:

@@ -319,6 +319,7 @@ def cost(command: list[str], **options: Any) -> float:
 
 
 @pytest.mark.long
+@pytest.mark.requirement("GUARD-19")
 def test_through_the_resident_a_hook_takes_at_most_60_ms(resident, home, project):
     """Interpreter included, p95 of 100 in the best of five rounds; beside it a bare interpreter, turn by turn."""
     environment = {**os.environ, "PYTHONPATH": str(Path(hooking.__file__).parents[2])}
