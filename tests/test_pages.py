@@ -17,6 +17,7 @@ from control_plane.pages.errors import FAMILIES, errors
 from control_plane.pages.house import subclasses
 from control_plane.pages.metrics import figures
 from control_plane.pages.routes import routes
+from control_plane.pages.signatures import shown_default
 from tests.documented import DOCS, of_plane, of_registry, of_server, pages, things, undocumented
 
 
@@ -28,6 +29,11 @@ def test_a_generated_page_is_what_the_code_says(page: str) -> None:
 
 
 @pytest.mark.requirement("SHIP-21", "SHIP-30", "DOCS-SC-2")
+def test_no_page_says_where_the_checkout_lies() -> None:
+    assert shown_default(Path("/here")) == "…"
+    assert shown_default(7) == "7"
+
+
 def test_everything_that_people_may_meet_has_its_place_in_the_docs() -> None:
     assert undocumented(things(), pages()) == []
 

@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable
+from pathlib import PurePath
 from typing import Any, Final
 
 _MODULES: Final = re.compile(r"\b(?:[a-z_]\w*\.)+(?=[A-Za-z_])")
@@ -31,6 +32,9 @@ def signature(name: str, function: Callable[..., Any]) -> str:
 
 
 def shown_default(value: Any) -> str:
+    # Where something lies differs from machine to machine.
+    if isinstance(value, PurePath):
+        return "…"
     text = repr(value)
     return text if len(text) <= _LONGEST and " at 0x" not in text else "…"
 
