@@ -9,10 +9,8 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --no-compile --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-header --no-annotate --no-config $(LOCK)
-# Ends what hangs; a quiet machine needs half of it.
-TIME_LIMIT := 900
+TIME_LIMIT := 660
 SECONDS := 600
-
 WORKERS := 3
 
 .DEFAULT_GOAL := help

@@ -11,42 +11,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from control_plane import Arm, ControlPlane, Task
+from control_plane import ControlPlane
 from control_plane.evidence import Criterion, Rollback, at_least, at_most, equal
 from control_plane.flags import Flags
 from control_plane.proving import Bars, Findings, HandClock, Latencies, Process, flags, run_proof, temporary_home
 from control_plane.proving.database import NoServer, admit, postgres
 from control_plane.proving.processes import heard, say
+from control_plane.proving.signalling import catalogue, fail, reflects
 
 FLAG = "OPENCODE_LEARNING_INVALIDATION"
 SCRIPT = "scripts/perf/fg03_feedback_lag.py"
-SPARE = "spare"
 ROUNDS = 6
 # A power of two, so that no rounding makes advice older than it is.
 TICK_S = 0.25
 # Longer than the seed allows: nobody gives up on a signal that may still be in time.
 LONGEST_S = 12.0
 TTL_MS, HERE_MS, THERE_MS, POSTGRES_MS = 10_000.0, 10.0, 250.0, 25.0
-
-
-def catalogue(signals: int) -> list[Arm]:
-    """One arm for each signal, and one that is never ill."""
-    return [Arm(SPARE, prior=0.4), *(Arm(f"arm-{number}", prior=0.9) for number in range(signals))]
-
-
-def asks(number: int) -> Task:
-    return Task(type="code.fix", candidates=(f"arm-{number}", SPARE))
-
-
-def fail(plane: ControlPlane, number: int) -> float:
-    """The signal: three faults in a row; answers when the last one was recorded."""
-    for _ in range(3):
-        plane.record_result(arm=f"arm-{number}", task=Task(type="code.fix"), error="server", latency_ms=50.0)
-    return time.monotonic()
-
-
-def reflects(plane: ControlPlane, number: int) -> bool:
-    return any(warning.startswith(f"arm-{number}: cooled") for warning in plane.advise(asks(number)).warnings)
 
 
 def wait_until_reflected(plane: ControlPlane, number: int, longest: float, between: float = 0.0005) -> float:

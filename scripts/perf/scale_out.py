@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from control_plane import Arm, ControlPlane, Policy, Task
+from control_plane import ControlPlane, Policy, Task
 from control_plane.cadence import Poll
 from control_plane.evidence import Rollback, at_least, equal
 from control_plane.evidence.template import Value
@@ -24,12 +24,12 @@ from control_plane.ledger.home import home_of
 from control_plane.proving import Bars, Findings, Latencies, Process, flags, run_proof, temporary_home
 from control_plane.proving.database import NoServer, Server, admit, postgres
 from control_plane.proving.processes import heard, say
+from control_plane.proving.signalling import SPARE, catalogue, fail, reflects
 from control_plane.router.events import ResultRecorded
 from control_plane.router.projection import ROUTER
 from control_plane.watching import Watch
 
 SCRIPT = "scripts/perf/scale_out.py"
-SPARE = "spare"
 KINDS = tuple(Task(type=f"kind-{number}", repo="acme/api", candidates=(SPARE,)) for number in range(50))
 # As much may wait in a journal before its writer lets the database catch up.
 BACKLOG, BATCH = 10_000, 200
@@ -64,11 +64,6 @@ class Measured(msgspec.Struct):
     @property
     def rate(self) -> float:
         return self.events / self.seconds if self.seconds else 0.0
-
-
-def catalogue(signals: int) -> list[Arm]:
-    """One arm for each signal, and one that is never ill."""
-    return [Arm(SPARE, prior=0.4), *(Arm(f"arm-{number}", prior=0.9) for number in range(signals))]
 
 
 def host(told: dict[str, Any]) -> None:
@@ -135,21 +130,6 @@ def steady(plane: ControlPlane, lags: list[float]) -> Poll:
 
     plane.ledger.listen(committed)
     return Poll(name="steady", owner="proof", interval=STEADY_S, run=beat, threaded=True)
-
-
-def asks(number: int) -> Task:
-    return Task(type="code.fix", candidates=(f"arm-{number}", SPARE))
-
-
-def fail(plane: ControlPlane, number: int) -> float:
-    """The signal: three faults in a row; answers when the last one was recorded."""
-    for _ in range(3):
-        plane.record_result(arm=f"arm-{number}", task=Task(type="code.fix"), error="server", latency_ms=50.0)
-    return time.monotonic()
-
-
-def reflects(plane: ControlPlane, number: int) -> bool:
-    return any(warning.startswith(f"arm-{number}: cooled") for warning in plane.advise(asks(number)).warnings)
 
 
 def wait_until_reflected(plane: ControlPlane, number: int) -> float:

@@ -7,15 +7,12 @@ from typing import NoReturn
 import pytest
 
 from tests.dogfood.ground import Ground
-from tests.opencode.world import Unobtainable, obtain
+from tests.opencode.world import Unobtainable, obtained
 
 
 @pytest.fixture(scope="session")
 def binary() -> str | Unobtainable:
-    try:
-        return obtain()
-    except Unobtainable as lacking:
-        return lacking
+    return obtained()
 
 
 @pytest.fixture

@@ -112,6 +112,34 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     assert "Traceback" not in (folder / "log").read_text()
 
 
+class Talk(NamedTuple):
+    client: Client
+    home: Path
+
+    async def call(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
+        result = await self.client.call_tool(tool, arguments)
+        assert not result.is_error, result.content
+        assert isinstance(result.structured_content, dict)
+        return result.structured_content
+
+    async def refused(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
+        result = await self.client.call_tool(tool, arguments)
+        assert result.is_error
+        assert isinstance(result.structured_content, dict)
+        assert result.structured_content["code"] in result.content[0].text
+        return result.structured_content
+
+
+@pytest.fixture(params=["stdio", "http"])
+async def talk(request: pytest.FixtureRequest, stdio: Connect, home: Path, served: Served) -> AsyncIterator[Talk]:
+    if request.param == "stdio":
+        async with stdio() as client:
+            yield Talk(client, home)
+    else:
+        async with served.connect() as client:
+            yield Talk(client, served.home)
+
+
 def facts_of(home: Path, topic: str) -> list[Any]:
     """What the log of this home holds under a topic."""
     with ControlPlane.open(home, background=False) as plane:

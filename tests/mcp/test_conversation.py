@@ -2,49 +2,21 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jsonschema
 import pytest
-from mcp import Client, MCPError
+from mcp import MCPError
 
 from control_plane import ControlPlane
 from control_plane.learning.keys import read_private, read_public
 from control_plane.learning.signing import sign
 from control_plane.ledger.keys import create_key
-from tests.mcp.conftest import NOTE, Connect, Served, facts_of
+from tests.mcp.conftest import NOTE, Served, Talk, facts_of
 
 pytestmark = pytest.mark.anyio
 
 HOUSE = {"advise", "record_result", "explain", "search_memory", "learn", "health"}
-
-
-class Talk(NamedTuple):
-    client: Client
-    home: Path
-
-    async def call(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
-        result = await self.client.call_tool(tool, arguments)
-        assert not result.is_error, result.content
-        assert isinstance(result.structured_content, dict)
-        return result.structured_content
-
-    async def refused(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
-        result = await self.client.call_tool(tool, arguments)
-        assert result.is_error
-        assert isinstance(result.structured_content, dict)
-        assert result.structured_content["code"] in result.content[0].text
-        return result.structured_content
-
-
-@pytest.fixture(params=["stdio", "http"])
-async def talk(request: pytest.FixtureRequest, stdio: Connect, home: Path, served: Served) -> AsyncIterator[Talk]:
-    if request.param == "stdio":
-        async with stdio() as client:
-            yield Talk(client, home)
-    else:
-        async with served.connect() as client:
-            yield Talk(client, served.home)
 
 
 @pytest.fixture

@@ -2,69 +2,47 @@
 
 import json
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import anyio
 import pytest
-from mcp import Client, MCPError
+from mcp import MCPError
 from mcp.client.subscriptions import ResourceUpdated
 
 from control_plane import ControlPlane
 from control_plane.bridge.rules import Actor
-from tests.mcp.conftest import Connect, Served
+from tests.mcp.conftest import Connect, Served, Talk
 
 pytestmark = pytest.mark.anyio
 
 BOSS = Actor("boss", "coordinator", "w1")
 
 
-class Ear(NamedTuple):
-    client: Client
-    home: Path
-
-    async def call(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
-        result = await self.client.call_tool(tool, arguments)
-        assert not result.is_error, result.content
-        assert isinstance(result.structured_content, dict)
-        return result.structured_content
-
-    async def begin(self) -> str:
-        made = await self.call(
-            "create_thread", workspace_id="w1", title="A review", type="workflow", participants=["exec", "boss"]
-        )
-        return str(made["thread_id"])
-
-
-@pytest.fixture(params=["stdio", "http"])
-async def ear(request: pytest.FixtureRequest, stdio: Connect, home: Path, served: Served) -> AsyncIterator[Ear]:
-    if request.param == "stdio":
-        async with stdio() as client:
-            yield Ear(client, home)
-    else:
-        async with served.connect() as client:
-            yield Ear(client, served.home)
+async def begin(talk: Talk) -> str:
+    made = await talk.call(
+        "create_thread", workspace_id="w1", title="A review", type="workflow", participants=["exec", "boss"]
+    )
+    return str(made["thread_id"])
 
 
 @pytest.mark.requirement("BRIDGE-17")
-async def test_who_listens_is_told_and_reads_what_is_new(ear: Ear) -> None:
-    thread, other = await ear.begin(), await ear.begin()
+async def test_who_listens_is_told_and_reads_what_is_new(talk: Talk) -> None:
+    thread, other = await begin(talk), await begin(talk)
     uri = f"thread://{thread}"
-    read = json.loads((await ear.client.read_resource(uri)).contents[0].text)
+    read = json.loads((await talk.client.read_resource(uri)).contents[0].text)
     assert (read["thread_id"], read["last_seq"]) == (thread, 0)
     with anyio.fail_after(30):
-        async with ear.client.listen(resource_subscriptions=[uri]) as news:
+        async with talk.client.listen(resource_subscriptions=[uri]) as news:
             assert news.honored.resource_subscriptions == [uri]
-            await ear.call("post_message", thread_id=other, kind="chat", body="elsewhere", agent_id="boss")
-            await ear.call("post_message", thread_id=thread, kind="chat", body="one", agent_id="boss")
+            await talk.call("post_message", thread_id=other, kind="chat", body="elsewhere", agent_id="boss")
+            await talk.call("post_message", thread_id=thread, kind="chat", body="one", agent_id="boss")
             assert await anext(news) == ResourceUpdated(uri=uri)
             # By another process on the same log.
-            with ControlPlane.open(ear.home, background=False) as plane:
+            with ControlPlane.open(talk.home, background=False) as plane:
                 said = {"thread_id": thread, "kind": "chat", "body": "two"}
                 plane.bridge.call("post_message", BOSS, json.dumps(said).encode())
             assert await anext(news) == ResourceUpdated(uri=uri)
-            page = await ear.call("read_messages", thread_id=thread, since_seq=0)
+            page = await talk.call("read_messages", thread_id=thread, since_seq=0)
             assert [one["body"] for one in page["messages"]] == ["one", "two"]
 
 
@@ -76,7 +54,7 @@ async def test_nobody_listens_to_what_he_may_not_read(served: Served) -> None:
                 async with client.listen(resource_subscriptions=[uri]):
                     pass
             assert refused.value.error.code == -32602
-        thread = await Ear(client, served.home).begin()
+        thread = await begin(Talk(client, served.home))
     async with served.connect(served.issued("participant")) as stranger:
         with pytest.raises(MCPError, match="agent or no workspace"):
             async with stranger.listen(resource_subscriptions=[f"thread://{thread}"]):
@@ -85,7 +63,7 @@ async def test_nobody_listens_to_what_he_may_not_read(served: Served) -> None:
 
 async def test_the_end_of_stdin_does_not_wait_for_listeners(stdio: Connect) -> None:
     async with stdio() as client:
-        thread = await Ear(client, Path()).begin()
+        thread = await begin(Talk(client, Path()))
         began = time.monotonic()
         async with client.listen(resource_subscriptions=[f"thread://{thread}"]):
             pass

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import pytest
 
-from tests.opencode.world import A, Unobtainable, World, obtain
+from tests.opencode.world import A, Unobtainable, World, obtained
 
 Made = World | Unobtainable
 PRICES = {"input": 1, "output": 2, "cache_read": 0.1}
@@ -29,10 +29,7 @@ RULES = {
 
 @pytest.fixture(scope="session")
 def binary() -> str | Unobtainable:
-    try:
-        return obtain()
-    except Unobtainable as lacking:
-        return lacking
+    return obtained()
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,14 @@ class Unobtainable(Exception):
     """This machine has no OpenCode to test with."""
 
 
+def obtained() -> "str | Unobtainable":
+    """The pinned OpenCode, or why there is none."""
+    try:
+        return obtain()
+    except Unobtainable as lacking:
+        return lacking
+
+
 def obtain() -> str:
     """The pinned OpenCode, installed once for all tests of this checkout; by hash, no script of it is run."""
     machine = {"x86_64": "x64", "amd64": "x64", "arm64": "arm64", "aarch64": "arm64"}.get(

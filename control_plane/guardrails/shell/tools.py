@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from .archives import squeeze, unpack
@@ -187,7 +187,7 @@ def _sed(reader: "Reader", call: "Call") -> str | None:
     return None
 
 
-def _output(*flags: str, also: str = "") -> Program:
+def _output(*flags: str) -> Program:
     """Writes the file behind one of these flags."""
 
     def program(reader: "Reader", call: "Call") -> str | None:
@@ -296,7 +296,7 @@ def _socket(reader: "Reader", call: "Call") -> str | None:
     return None
 
 
-def _filter(change: Callable[[str], str] | None = None) -> Program:
+def _filter() -> Program:
     """Prints something that follows from its input, which we do not work out."""
 
     def program(reader: "Reader", call: "Call") -> str | None:
