@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_skeleton import PROJECT, tracked
+from tests.test_skeleton import PROJECT, PYPROJECT, run_tool, tracked
 
 LONGEST_FILE, LONGEST_FUNCTION, SAME = 400, 49, 40
 CODE = {".py", ".js", ".css", ".html"}
@@ -258,6 +258,23 @@ def test_nothing_is_said_twice(package: list[tuple[str, str]]) -> None:
 def test_names_are_of_the_domain_and_what_is_complex_says_why(python: list[tuple[str, str]]) -> None:
     assert vague(python) == []
     assert unexplained(python) == []
+
+
+@pytest.mark.requirement("QUAL-02")
+@pytest.mark.parametrize("room", ["control_plane", "control_plane/guardrails/shell", "scripts/perf", "benchmarks"])
+def test_no_function_takes_more_than_ten_ways(room: str, python: list[tuple[str, str]]) -> None:
+    """The gates run ruff over everything; here it is seen to ask this of every room, and nobody has leave."""
+    settings = PYPROJECT["tool"]["ruff"]["lint"]
+    assert settings["mccabe"] == {"max-complexity": 10}
+    assert [name for name, text in python if re.search(r"# noqa: [^#\n]*C90", text)] == []
+    ask = ("ruff", "check", "--stdin-filename", f"{room}/planted.py", "-")
+    plain, complex_ = run_tool(*ask, told=branching(9)), run_tool(*ask, told=branching(10))
+    assert (plain.returncode, complex_.returncode) == (0, 1)
+    assert "C901 `f` is too complex (11 > 10)" in complex_.stdout
+
+
+def branching(times: int) -> str:
+    return "def f(x):\n" + "".join(f"    if x == {n}:\n        x += 1\n" for n in range(times)) + "    return x\n"
 
 
 @pytest.mark.requirement("QUAL-SC-4")

@@ -57,8 +57,9 @@ def recipe(target: str) -> str:
     ).stdout
 
 
-def run_tool(*command: str, cwd: Path = PROJECT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", *command], cwd=cwd, capture_output=True, text=True, check=False)
+def run_tool(*command: str, cwd: Path = PROJECT, told: str | None = None) -> subprocess.CompletedProcess[str]:
+    whole = [sys.executable, "-m", *command]
+    return subprocess.run(whole, cwd=cwd, input=told, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.requirement("LEDGER-10")
@@ -185,10 +186,8 @@ def test_a_warning_is_an_error() -> None:
 @pytest.mark.requirement("LEDGER-14")
 def test_ruff_looks_at_the_whole_package_and_can_fail(tmp_path: Path) -> None:
     clean, careless = "VALUE = 1\n", "def f(x):\n    print(eval(x))\n"
-    results = []
-    for source in (clean, careless):
-        command = [sys.executable, "-m", "ruff", "check", "--stdin-filename", "control_plane/planted.py", "-"]
-        results.append(subprocess.run(command, cwd=PROJECT, input=source, capture_output=True, text=True, check=False))
+    command = ("ruff", "check", "--stdin-filename", "control_plane/planted.py", "-")
+    results = [run_tool(*command, told=source) for source in (clean, careless)]
     assert [result.returncode for result in results] == [0, 1]
     assert "S307" in results[1].stdout
 

@@ -79,30 +79,10 @@ def run(reader: "Reader", call: "Call") -> str | None:
 
 
 def _wrapped(reader: "Reader", call: "Call", name: str) -> str | None:
-    valued, skip = WRAPPERS[name]
-    words, at = call.words, 1
-    while at < len(words):
-        word = words[at]
-        if name == "env" and word in ("-S", "--split-string") and at + 1 < len(words):
-            return reader.script(" ".join(words[at + 1 :]))
-        if name == "env" and word.startswith("-S"):
-            return reader.script(" ".join([word[2:], *words[at + 1 :]]))
-        if name in ("script", "flock") and word in ("-c", "-qc", "--command") and at + 1 < len(words):
-            return reader.script(words[at + 1])
-        if name == "env" and word == "-C" and at + 1 < len(words):
-            reader.cwd = reader.world.absolute(words[at + 1], reader.cwd)
-        if name in ("strace", "time", "ltrace") and word == "-o" and at + 1 < len(words):
-            reader.write(words[at + 1], None, name)
-        if word in valued or (re.match(r"^-[a-zA-Z]{2,}$", word) and f"-{word[-1]}" in valued):
-            at += 2
-        elif word.startswith("-") or (name == "env" and re.match(r"^\w+=", word)) or word in (":::", "run", "exec"):
-            if name == "env" and "=" in word and not word.startswith("-"):
-                reader.assign(word.partition("=")[0], [word.partition("=")[2]])
-            at += 1
-        elif skip:
-            skip, at = skip - 1, at + 1
-        else:
-            break
+    words = call.words
+    at, script = _wrapper_words(reader, words, name)
+    if script is not None:
+        return reader.script(script)
     rest = words[at:]
     if name == "script" and rest:
         reader.write(rest[-1], None, "script")
@@ -118,6 +98,43 @@ def _wrapped(reader: "Reader", call: "Call", name: str) -> str | None:
     if name in ("xargs", "parallel"):
         rest = _with_arguments(rest, words, call.stdin)
     return run(reader, call._replace(words=rest))
+
+
+def _wrapper_words(reader: "Reader", words: list[str], name: str) -> tuple[int, str | None]:
+    """How far the words are the wrapper's own, or the script that one of its options carries."""
+    valued, skip = WRAPPERS[name]
+    at = 1
+    while at < len(words):
+        word = words[at]
+        if (script := _carried_script(name, words, at)) is not None:
+            return at, script
+        if name == "env" and word == "-C" and at + 1 < len(words):
+            reader.cwd = reader.world.absolute(words[at + 1], reader.cwd)
+        if name in ("strace", "time", "ltrace") and word == "-o" and at + 1 < len(words):
+            reader.write(words[at + 1], None, name)
+        if word in valued or (re.match(r"^-[a-zA-Z]{2,}$", word) and f"-{word[-1]}" in valued):
+            at += 2
+        elif name == "env" and re.match(r"^\w+=", word):
+            reader.assign(word.partition("=")[0], [word.partition("=")[2]])
+            at += 1
+        elif word.startswith("-") or word in (":::", "run", "exec"):
+            at += 1
+        elif skip:
+            skip, at = skip - 1, at + 1
+        else:
+            break
+    return at, None
+
+
+def _carried_script(name: str, words: list[str], at: int) -> str | None:
+    option, more = words[at], at + 1 < len(words)
+    if name == "env" and option in ("-S", "--split-string") and more:
+        return " ".join(words[at + 1 :])
+    if name == "env" and option.startswith("-S"):
+        return " ".join([option[2:], *words[at + 1 :]])
+    if name in ("script", "flock") and option in ("-c", "-qc", "--command") and more:
+        return words[at + 1]
+    return None
 
 
 def _with_arguments(rest: list[str], words: list[str], stdin: str | None) -> list[str]:
@@ -186,24 +203,30 @@ def _script_file(reader: "Reader", call: "Call", words: list[str]) -> str | None
     return printed
 
 
-def _interpreter(reader: "Reader", call: "Call", name: str) -> str | None:
-    words, at = call.words, 1
-    inline: list[str] = []
-    while at < len(words) and (words[at].startswith("-") and words[at] != "-"):
+def _code_among_options(words: list[str]) -> tuple[list[str], int]:
+    """The code that stands among an interpreter's options, and where these end; `-m` is the last of them."""
+    at, code = 1, list[str]()
+    while at < len(words) and words[at].startswith("-") and words[at] not in ("-", "-m"):
         word = words[at]
         # `-ne 'code'`, `-c'code'`, `-i.bak`: the code may stand in the same word or in the next one.
         if word in _CODE_FLAGS or re.match(r"^-[a-zA-Z0-9]*[ceEr]$", word):
-            inline += words[at + 1 : at + 2]
+            code += words[at + 1 : at + 2]
             at += 2
         elif joined := re.match(
             r"^(?:--(?:eval|print|execute)=|-[cer](?=[^a-zA-Z0-9]|\w+[ (.]))(.+)$", word, re.DOTALL
         ):
-            inline.append(joined[1])
+            code.append(joined[1])
             at += 1
-        elif word == "-m":
-            return _module(reader, call, words[at + 1 :])
         else:
             at += 2 if word in ("-W", "-X", "--require", "-I", "-M", "--loader", "--import") else 1
+    return code, at
+
+
+def _interpreter(reader: "Reader", call: "Call", name: str) -> str | None:
+    words = call.words
+    inline, at = _code_among_options(words)
+    if words[at : at + 1] == ["-m"]:
+        return _module(reader, call, words[at + 1 :])
     if inline:
         return _inline(reader, call, "\n".join(inline), words[at:], strict=True)
     operands = words[at:]

@@ -122,15 +122,7 @@ def _copy(reader: "Reader", call: "Call") -> str | None:
     """cp, mv, install, ln, rsync, scp: the last word, or the folder of `-t`, and for mv and ln the sources too."""
     name = os.path.basename(call.words[0])
     options, files = split_options(call.words, ("-t", "--target-directory", "-S", "-m", "-o", "-g", "-e", "--exclude"))
-    into = options.get("-t") or options.get("--target-directory")
-    if into is None and name == "install" and "-d" in options:
-        return ""
-    if into is None and name == "ln" and len(files) == 1:
-        into = "."
-    if into is None:
-        if len(files) < 2:
-            return ""
-        *files, into = files
+    files, into = _sources_and_place(name, options, files)
     takes = name in ("mv", "ln", "rename")
     soft = name == "ln" and any(option.startswith("-") and "s" in option.lstrip("-") for option in options)
     for source in files:
@@ -152,6 +144,17 @@ def _copy(reader: "Reader", call: "Call") -> str | None:
         if not inside and len(files) > 1:
             reader.write(os.path.join(into, os.path.basename(source)), content, name)
     return ""
+
+
+def _sources_and_place(name: str, options: dict[str, str], files: list[str]) -> tuple[list[str], str]:
+    folder = options.get("-t") or options.get("--target-directory")
+    if folder is not None:
+        return files, folder
+    if name == "ln" and len(files) == 1:
+        return files, "."
+    if len(files) < 2 or (name == "install" and "-d" in options):
+        return [], ""
+    return files[:-1], files[-1]
 
 
 def _tree(reader: "Reader", call: "Call", source: str, place: str, name: str) -> None:

@@ -22,6 +22,27 @@ _RUNS_OTHERS = ("config", "submodule", "bisect", "rebase", "filter-branch", "dif
 
 
 def git(reader: "Reader", call: "Call") -> str | None:
+    words, cwd = _settings_heeded(reader, call)
+    verb, rest = (words[0] if words else ""), words[1:]
+    options, files = split_options(
+        ["git", *rest], ("-o", "--output", "-b", "-B", "-s", "--source", "-m", "--directory")
+    )
+    for name in ("-o", "--output"):
+        if name in options and verb in ("diff", "format-patch", "archive", "log", "show"):
+            reader.write(options[name], None, f"git {verb}", cwd=cwd)
+    if verb in ("apply", "am") and not {"--check", "--stat", "--numstat", "--summary"} & options.keys():
+        _apply(reader, call, [f for f in files if f != "-"], f"git {verb}", 1, cwd)
+    elif verb in _RUNS_OTHERS:
+        _others(reader, verb, rest)
+    for path in _changed(reader, verb, rest, options, files, cwd):
+        reader.write(path, None, f"git {verb}", cwd=cwd, tree=True)
+    if verb == "rev-parse":
+        return reader.world.project + "\n" if "--show-toplevel" in options else "0000000\n"
+    return "main\n" if verb in ("describe", "branch", "symbolic-ref", "hash-object") else None
+
+
+def _settings_heeded(reader: "Reader", call: "Call") -> tuple[list[str], str]:
+    """The words from the verb on, and the folder that they are meant for."""
     words, cwd = call.words, call.cwd
     at = 1
     while at < len(words) and words[at].startswith("-"):
@@ -30,41 +51,33 @@ def git(reader: "Reader", call: "Call") -> str | None:
         if words[at] == "-c" and at + 1 < len(words) and _RUN.match(words[at + 1]):
             reader.script(words[at + 1].partition("=")[2].lstrip("!"))
         at += 2 if words[at] in ("-C", "-c", "--git-dir", "--work-tree", "--namespace") else 1
-    verb, rest = (words[at] if at < len(words) else ""), words[at + 1 :]
-    options, files = split_options(
-        ["git", *rest], ("-o", "--output", "-b", "-B", "-s", "--source", "-m", "--directory")
-    )
-    for name in ("-o", "--output"):
-        if name in options and verb in ("diff", "format-patch", "archive", "log", "show"):
-            reader.write(options[name], None, f"git {verb}", cwd=cwd)
-    if verb in ("apply", "am"):
-        if not {"--check", "--stat", "--numstat", "--summary"} & options.keys():
-            _apply(reader, call, [f for f in files if f != "-"], f"git {verb}", 1, cwd)
-    elif verb in ("checkout", "restore"):
-        paths = rest[rest.index("--") + 1 :] if "--" in rest else files
-        for path in paths:
-            if verb == "restore" or "--" in rest or os.path.exists(reader.world.absolute(path, cwd)):
-                reader.write(path, None, f"git {verb}", cwd=cwd, tree=True)
-    elif (verb == "reset" and "--hard" in options) or (
-        verb == "clean" and any(re.match("^-[a-z]*[xX]", one) for one in options)
-    ):
-        reader.write(".", None, f"git {verb}", cwd=cwd, tree=True)
-    elif verb in ("read-tree", "checkout-index"):
-        for path in files if verb == "checkout-index" and files else ["."]:
-            reader.write(path, None, f"git {verb}", cwd=cwd, tree=True)
-    elif verb == "worktree" and files[:1] in (["remove"], ["move"]):
-        for path in files[1:]:
-            reader.write(path, None, "git worktree", cwd=cwd, tree=True)
-    elif verb in _RUNS_OTHERS:
-        _others(reader, verb, rest)
-    elif verb in ("mv", "rm") and "--cached" not in options:
-        for path in files:
-            reader.write(path, None, f"git {verb}", cwd=cwd, tree=True)
-    elif verb == "rev-parse":
-        return reader.world.project + "\n" if "--show-toplevel" in options else "0000000\n"
-    elif verb in ("describe", "branch", "symbolic-ref", "hash-object"):
-        return "main\n"
-    return None
+    return words[at:], cwd
+
+
+def _changed(
+    reader: "Reader", verb: str, rest: list[str], options: dict[str, str], files: list[str], cwd: str
+) -> list[str]:
+    """What the verb changes in the tree that is checked out."""
+    match verb:
+        case "checkout" | "restore" if "--" in rest:
+            return rest[rest.index("--") + 1 :]
+        case "checkout":
+            return [path for path in files if os.path.exists(reader.world.absolute(path, cwd))]
+        case "restore":
+            return files
+        case "mv" | "rm" if "--cached" not in options:
+            return files
+        case "reset" if "--hard" in options:
+            return ["."]
+        case "clean" if any(re.match("^-[a-z]*[xX]", one) for one in options):
+            return ["."]
+        case "read-tree":
+            return ["."]
+        case "checkout-index":
+            return files or ["."]
+        case "worktree" if files[:1] in (["remove"], ["move"]):
+            return files[1:]
+    return []
 
 
 def _others(reader: "Reader", verb: str, rest: list[str]) -> None:
