@@ -314,12 +314,8 @@ def _fold_job(state: BridgeState, thread: Thread, event: JobEvent) -> None:
     match event:
         case WakeClaimed():
             job.tries = job.tries + 1 if job.step is event.step else 1
-            job.status, job.step, job.attempt, job.holder = (
-                JobStatus.TRIGGERING,
-                event.step,
-                event.attempt,
-                event.holder,
-            )
+            job.status, job.step = JobStatus.TRIGGERING, event.step
+            job.attempt, job.holder = event.attempt, event.holder
             job.session, job.runtime = event.session, event.runtime
             job.lease_until = job.due = event.lease_until
             job.sent = None
@@ -337,15 +333,7 @@ def _fold_job(state: BridgeState, thread: Thread, event: JobEvent) -> None:
             state.crashes.pop(session_key(thread.workspace, job.target), None)
             _finish(state, thread, job, event.at)
         case WakeDied():
-            if (
-                job.tries
-                and job.step in (Step.RESUME, Step.SPAWN)
-                and event.reason not in ("THREAD_CLOSED", "TARGET_REMOVED")
-            ):
-                _crashed(state, job, event.at)
-            job.status, job.why = JobStatus.DEAD_LETTER, event.reason
-            thread.undeliverable[job.target] = (job.seq, event.reason)
-            _finish(state, thread, job, event.at)
+            _die(state, thread, job, event)
 
 
 def job_of(event: WakeQueued) -> Job:
@@ -363,6 +351,15 @@ def _fail(state: BridgeState, job: Job, event: WakeFailed) -> None:
         job.tries = 0
     job.status, job.why, job.step, job.due = event.status, event.reason, event.step, event.retry_at
     job.deferred_since = None
+
+
+def _die(state: BridgeState, thread: Thread, job: Job, event: WakeDied) -> None:
+    unwanted = event.reason in ("THREAD_CLOSED", "TARGET_REMOVED")
+    if job.tries and job.step in (Step.RESUME, Step.SPAWN) and not unwanted:
+        _crashed(state, job, event.at)
+    job.status, job.why = JobStatus.DEAD_LETTER, event.reason
+    thread.undeliverable[job.target] = (job.seq, event.reason)
+    _finish(state, thread, job, event.at)
 
 
 def _crashed(state: BridgeState, job: Job, at: float) -> None:

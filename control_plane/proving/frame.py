@@ -44,16 +44,7 @@ def run_proof(
     if plays and len(arguments) == 3 and arguments[0] == "--play":
         plays[arguments[1]](json.loads(arguments[2]))
         return 0
-    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print the evidence as JSON")
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="the short form: fewer repetitions, and wall-clock numbers at the seed's bars",
-    )
-    parser.add_argument("--metrics", type=Path, default=METRICS, help="where the evidence goes")
-    parser.add_argument("--home", help="the control plane whose key signs the evidence and whose log records it")
-    options = parser.parse_args(arguments)
+    options = _parser(doc).parse_args(arguments)
     if item == "M0" and not read_flags(os.environ, {}).milestone_m0:
         sys.stderr.write("OPENCODE_MILESTONE_M0=false: no baseline is taken\n")
         return 0
@@ -72,6 +63,19 @@ def run_proof(
             sys.stderr.write(f"could not run: {reason}\n")
     sys.stderr.write(f"evidence: {path}\n")
     return 0 if evidence.green else 1
+
+
+def _parser(doc: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print the evidence as JSON")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="the short form: fewer repetitions, and wall-clock numbers at the seed's bars",
+    )
+    parser.add_argument("--metrics", type=Path, default=METRICS, help="where the evidence goes")
+    parser.add_argument("--home", help="the control plane whose key signs the evidence and whose log records it")
+    return parser
 
 
 def keep(item: str, command: str, found: Findings, folder: Path) -> tuple[Path, Evidence]:

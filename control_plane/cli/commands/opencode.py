@@ -13,6 +13,7 @@ from ..printing import Output, pairs
 if TYPE_CHECKING:
     from ...opencode.installing import Model
     from ...turns.events import Limits
+    from ...turns.state import Turns
 
 SUCCESS = (
     "stop checks green on the same tree, /good, or a runner's verdict; idle is not success, a revert is weak evidence"
@@ -37,18 +38,13 @@ _WHERE = (
     ),
 )
 def install(arguments: argparse.Namespace, out: Output) -> int:
-    from ...opencode import installing, resident
+    from ...opencode import installing
     from ...opencode.running import find_binary, version_of
     from ..homes import named_home
 
     home, folder, plugins = named_home(arguments), _folder(arguments), _plugins(arguments)
     if arguments.remove:
-        removed = installing.remove(plugins)
-        stopped = home.root.is_dir() and resident.stop(home.root)
-        word = "removed" if removed else "was not there"
-        facts: dict[str, Any] = {"removed": removed, "stopped": stopped, "plugin": str(plugins / installing.FILE)}
-        out.answer(facts, pairs([("plugin", f"{facts['plugin']}  {word}"), ("ledger", f"{home.root}  is kept")]))
-        return 0
+        return _remove(home.root, plugins, out)
     version, models = "", list["Model"]()
     if not arguments.unchecked:
         binary = find_binary(arguments.opencode)
@@ -56,18 +52,10 @@ def install(arguments: argparse.Namespace, out: Output) -> int:
         models = installing.connected_models(binary, Path.cwd(), os.environ)
     _make_home(home)
     added, catalogue = _list_models(folder, models)
+    root = home.root.resolve()
     settings: dict[str, Any] = {
-        "home": str(home.root.resolve()),
-        "folder": str(folder),
-        "command": installing.command(home.root.resolve()),
-        "opencode": version,
-    }
-    if arguments.attended:
-        settings["attended"] = True
-    if arguments.wait_ms is not None:
-        if not 1 <= arguments.wait_ms <= 60_000:
-            raise BadInput("--wait-ms is a number from 1 to 60000")
-        settings["wait_ms"] = arguments.wait_ms
+        "home": str(root), "folder": str(folder), "command": installing.command(root), "opencode": version,
+    } | _waiting(arguments)  # fmt: skip
     path = installing.install(plugins, settings)
     facts = {
         "plugin": str(path), "home": settings["home"], "opencode": version, "models": len(models), "added": added,
@@ -84,6 +72,27 @@ def install(arguments: argparse.Namespace, out: Output) -> int:
     return 0
 
 
+def _remove(root: Path, plugins: Path, out: Output) -> int:
+    from ...opencode import installing, resident
+
+    removed = installing.remove(plugins)
+    stopped = root.is_dir() and resident.stop(root)
+    word = "removed" if removed else "was not there"
+    facts = {"removed": removed, "stopped": stopped, "plugin": str(plugins / installing.FILE)}
+    out.answer(facts, pairs([("plugin", f"{facts['plugin']}  {word}"), ("ledger", f"{root}  is kept")]))
+    return 0
+
+
+def _waiting(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Whom the plugin waits for, and how long."""
+    told: dict[str, Any] = {"attended": True} if arguments.attended else {}
+    if arguments.wait_ms is not None:
+        if not 1 <= arguments.wait_ms <= 60_000:
+            raise BadInput("--wait-ms is a number from 1 to 60000")
+        told["wait_ms"] = arguments.wait_ms
+    return told
+
+
 @command(
     "opencode status",
     "what is installed, what is running, what is known of the turns, what is spent",
@@ -91,11 +100,7 @@ def install(arguments: argparse.Namespace, out: Output) -> int:
     arguments=_WHERE,
 )
 def status(arguments: argparse.Namespace, out: Output) -> int:
-    import msgspec
-
-    from ...clock import Clock
     from ...opencode import installing, resident
-    from ...turns.state import Spent, day_of
     from ..homes import named_home
     from ..turning import turns_of
 
@@ -120,22 +125,36 @@ def status(arguments: argparse.Namespace, out: Output) -> int:
             ("trouble", f"{trouble.get('what')}  since {_time(trouble.get('at', 0.0))}; OpenCode goes on without")
         )
     if state is not None:
-        day = state.days.get(day_of(Clock().now()), Spent())
-        share = state.known / state.ended if state.ended else 0.0
-        facts |= {
-            "auto": state.auto, "incumbent": state.incumbent, "turns": state.begun, "ended": state.ended,
-            "known": state.known, "known_share": share, "moved": state.moved, "imported": state.imported,
-            "limits": msgspec.to_builtins(state.limits), "day_usd": day.usd, "day_requests": day.requests,
-        }  # fmt: skip
-        rows += [
-            ("mode", f"auto, beside {state.incumbent or 'no incumbent yet'}" if state.auto else "observe"),
-            ("turns", f"{state.begun:,} begun, {state.ended:,} ended, {state.moved:,} moved to another model"),
-            ("known", f"{state.known:,} of {state.ended:,} outcomes ({share:.0%})"),
-            ("success", SUCCESS),
-            ("today", f"${day.usd:.2f}, {day.requests:,} requests on subscriptions; {_limits(state.limits)}"),
-        ]
+        facts |= _known_of(state)
+        rows += _told_of(state, facts)
     out.answer(facts, pairs(rows))
     return 0
+
+
+def _known_of(state: "Turns") -> dict[str, Any]:
+    import msgspec
+
+    from ...clock import Clock
+    from ...turns.state import Spent, day_of
+
+    day = state.days.get(day_of(Clock().now()), Spent())
+    return {
+        "auto": state.auto, "incumbent": state.incumbent, "turns": state.begun, "ended": state.ended,
+        "known": state.known, "known_share": state.known / state.ended if state.ended else 0.0,
+        "moved": state.moved, "imported": state.imported, "limits": msgspec.to_builtins(state.limits),
+        "day_usd": day.usd, "day_requests": day.requests,
+    }  # fmt: skip
+
+
+def _told_of(state: "Turns", known: dict[str, Any]) -> list[tuple[str, str]]:
+    spent = f"${known['day_usd']:.2f}, {known['day_requests']:,} requests on subscriptions"
+    return [
+        ("mode", f"auto, beside {state.incumbent or 'no incumbent yet'}" if state.auto else "observe"),
+        ("turns", f"{state.begun:,} begun, {state.ended:,} ended, {state.moved:,} moved to another model"),
+        ("known", f"{state.known:,} of {state.ended:,} outcomes ({known['known_share']:.0%})"),
+        ("success", SUCCESS),
+        ("today", f"{spent}; {_limits(state.limits)}"),
+    ]
 
 
 @command(
