@@ -54,32 +54,23 @@ class Flips:
             digest = self._allowed(state, name, value, policy, simulation)
             return [
                 FlagFlipped(
-                    at=by.at,
-                    name=name,
-                    value=value,
-                    actor=by.actor,
-                    reason=by.reason,
-                    policy=policy or "",
+                    at=by.at, name=name, value=value, actor=by.actor, reason=by.reason, policy=policy or "",
                     simulation=digest,
                 )
-            ]
+            ]  # fmt: skip
 
         try:
             (flipped,) = self._book.write(decide)
         except StepRefused as fault:
-            self._book.note(
-                PolicyRefused(
-                    at=by.at,
-                    policy=policy or "",
-                    policy_hash="",
-                    to=f"{name}={value}",
-                    verdict=fault.verdict,
-                    actor=actor,
-                )
-            )
+            self._refused(policy or "", f"{name}={value}", fault, by)
             raise
         assert isinstance(flipped, FlagFlipped)
         return flipped
+
+    def _refused(self, policy: str, to: str, fault: StepRefused, by: By) -> None:
+        self._book.note(
+            PolicyRefused(at=by.at, policy=policy, policy_hash="", to=to, verdict=fault.verdict, actor=by.actor)
+        )
 
     def held(self) -> dict[str, str]:
         """Every flip that holds now."""

@@ -62,25 +62,14 @@ def lesson(
     kept = state.tasks.get(task_type)
     if not kept:
         return NOTHING if quota <= QUOTA_RISK else Lesson((_quota_warning(quota),), should_pause=True)
-    bad: list[tuple[float, Pattern]] = []
-    good: list[tuple[float, Pattern]] = []
-    standing: dict[str, float] = {}
-    for pattern in kept.values():
-        if pattern.repo is not None and repo is not None and pattern.repo != repo:
-            continue
-        weight = strength(pattern, now)
-        if pattern.arm is not None:
-            standing[pattern.arm] = standing.get(pattern.arm, 0.0) + (-weight if pattern.positive else weight)
-        if pattern.positive:
-            good.append((weight, pattern))
-            continue
-        score = weight * match_score(pattern, error_type, attempt, tool, place)
-        if score:
-            bad.append((score, pattern))
-        if now - pattern.last <= QUOTA_FRESH:
-            quota = max(quota, pattern.quota)
+    here = [(strength(one, now), one) for one in kept.values() if repo is None or one.repo in (None, repo)]
+    good = [(weight, one) for weight, one in here if one.positive]
+    against = [(weight, one) for weight, one in here if not one.positive]
+    bad = [(weight * match_score(one, error_type, attempt, tool, place), one) for weight, one in against]
+    bad = [(score, one) for score, one in bad if score]
     bad.sort(key=lambda pair: (-pair[0], pair[1].name))
     good.sort(key=lambda pair: (-pair[0], pair[1].name))
+    quota = max([quota, *[one.quota for _, one in against if now - one.last <= QUOTA_FRESH]])
     risk = sum(score for score, _ in bad[:STRONGEST])
     told = _warnings(bad, task_type) if risk > policy.warn_above else ()
     return Lesson(
@@ -89,11 +78,15 @@ def lesson(
         risk,
         risk > policy.pause_above or quota > QUOTA_RISK,
         risk > policy.override_above,
-        _penalties(standing),
+        _penalties(here),
     )
 
 
-def _penalties(standing: dict[str, float]) -> dict[str, float]:
+def _penalties(weighed: list[tuple[float, Pattern]]) -> dict[str, float]:
+    standing: dict[str, float] = {}
+    for weight, pattern in weighed:
+        if pattern.arm is not None:
+            standing[pattern.arm] = standing.get(pattern.arm, 0.0) + (-weight if pattern.positive else weight)
     return {
         arm: PENALTY_MOST * weight / (weight + PENALTY_HALF) for arm, weight in sorted(standing.items()) if weight > 0.0
     }
