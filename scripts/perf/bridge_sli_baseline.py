@@ -13,7 +13,7 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ from control_plane.bridge.service import Bridge
 from control_plane.bridge.supervising import Supervisor
 from control_plane.bridge.terms import Kind
 from control_plane.evidence import Rollback, at_least, at_most, equal
+from control_plane.evidence.template import Value
 from control_plane.proving import Bars, Findings, Latencies, Process, run_proof, temporary_home
 from control_plane.proving.posting import BOSS, Poster, Reader, Sleepers, begin, call
 from control_plane.proving.processes import heard, say
@@ -245,6 +246,19 @@ def polled() -> bool:
         return len(_all(here.bridge, thread)) == 1
 
 
+def figures(
+    load: Load, went: Steady, burst_took: float, pages: dict[str, tuple[Latencies, Latencies]]
+) -> dict[str, Value]:
+    return {
+        "posts_a_second": went.rate, "posts": went.posted, "wakes": went.woken.count,
+        "wake_p50_ms": went.woken.at(50), "burst_posts": load.burst, "burst_s": burst_took,
+        "cpu_ms_a_post": went.cpu_s * 1e3,
+        "load_average": os.getloadavg()[0],
+        **{f"{name}, 100 messages, p95 ms": short.at(95) for name, (short, _) in pages.items()},
+        **{f"{name}, {load.long} messages, p95 ms": long.at(95) for name, (_, long) in pages.items()},
+    }  # fmt: skip
+
+
 def prove(quick: bool, fault: str = "") -> Findings:
     load = QUICK if quick else WHOLE
     bars = Bars(quick)
@@ -253,19 +267,11 @@ def prove(quick: bool, fault: str = "") -> Findings:
     pages = reading(load)
     asked = went.posted + went.failed
     ratios = {name: long.at(95) / short.at(95) for name, (short, long) in pages.items()}
-    rest: Callable[[Latencies], dict[str, float]] = lambda one: {"p50": one.at(50), "p95": one.at(95)}  # noqa: E731
     return Findings(
         before=went.took.metrics("a post, until it is in the log", figures={"posts": went.posted}),
         after=went.seen.metrics(
             "from the begin of a post in one process until another has read it",
-            figures={
-                "posts_a_second": went.rate, "posts": went.posted, "wakes": went.woken.count,
-                "wake_p50_ms": rest(went.woken)["p50"], "burst_posts": load.burst, "burst_s": burst_took,
-                "cpu_ms_a_post": went.cpu_s * 1e3,
-                "load_average": os.getloadavg()[0],
-                **{f"{name}, 100 messages, p95 ms": short.at(95) for name, (short, _) in pages.items()},
-                **{f"{name}, {load.long} messages, p95 ms": long.at(95) for name, (_, long) in pages.items()},
-            },
+            figures=figures(load, went, burst_took, pages),
         ),
         criteria=(
             at_least("share of posts that succeed", went.posted / asked, POSTS if quick else 1.0),

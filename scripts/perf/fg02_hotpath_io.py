@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from control_plane import ControlPlane, Task
-from control_plane.evidence import Rollback, at_least, at_most, equal
+from control_plane.evidence import Criterion, Rollback, at_least, at_most, equal
 from control_plane.evidence.template import Value
 from control_plane.proving import Bars, Findings, Latencies, Process, arms, flags, run_proof, temporary_home
 from control_plane.proving.bad_disk import bad_disk, make_slow
@@ -181,6 +181,19 @@ def seen_on(fast: Timed, late: Timed, rounds: Sequence[Timed]) -> dict[str, Valu
     }
 
 
+def beside_a_slow_disk(bars: Bars, fast: Timed, late: Timed, before: Timed) -> tuple[Criterion, ...]:
+    """The disk is felt where a call writes itself; otherwise events wait for it, and neither call does."""
+    return (
+        at_least("decisions timed on the slow disk", late.advise.count, 2_000),
+        at_least("ms of `record_result` that writes to the slow disk itself, p50", before.record[0], SLOW_MS),
+        at_most("ms of `record_result` on the slow disk, p99", late.record[2], SEED_MS),
+        at_least("events that wait for the slow disk meanwhile", late.waiting, 1),
+        *bars.at_most("ms of `advise` on the slow disk, p99", late.advise.at(99), P99_MS, seed=SEED_MS),
+        *bars.at_most("ms of `advise` on the slow disk, p99.9", late.advise.at(99.9), P99_9_MS),
+        *bars.at_most("slow disk against fast disk, p50", late.advise.at(50) / fast.advise.at(50), 2.0),
+    )
+
+
 def prove(quick: bool, fault: str = "") -> Findings:
     seconds, not_run = 0.5 if fault else 2.0 if quick else 10.0, list[str]()
     bars, rounds = Bars(quick), 1 if fault or quick else ROUNDS
@@ -209,13 +222,7 @@ def prove(quick: bool, fault: str = "") -> Findings:
             equal("calls of `record_result` that touch a file", len(recording), 0),
             at_least("calls listed that touch a file, all threads", len(listed), 5),
             at_least("ms that a write and a sync take on the slow disk", late.disk_ms if slow else None, 2.0 * SLOW_MS),
-            at_least("decisions timed on the slow disk", late.advise.count, 2_000),
-            at_least("ms of `record_result` that writes to the slow disk itself, p50", before.record[0], SLOW_MS),
-            at_most("ms of `record_result` on the slow disk, p99", late.record[2], SEED_MS),
-            at_least("events that wait for the slow disk meanwhile", late.waiting, 1),
-            *bars.at_most("ms of `advise` on the slow disk, p99", late.advise.at(99), P99_MS, seed=SEED_MS),
-            *bars.at_most("ms of `advise` on the slow disk, p99.9", late.advise.at(99.9), P99_9_MS),
-            *bars.at_most("slow disk against fast disk, p50", late.advise.at(50) / fast.advise.at(50), 2.0),
+            *beside_a_slow_disk(bars, fast, late, before),
         ),
         rollback=Rollback(
             switch=f"{FLAG}=true",

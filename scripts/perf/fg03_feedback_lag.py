@@ -7,12 +7,13 @@ import itertools
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from control_plane import ControlPlane
 from control_plane.evidence import Criterion, Rollback, at_least, at_most, equal
+from control_plane.evidence.template import Value
 from control_plane.flags import Flags
 from control_plane.proving import Bars, Findings, HandClock, Latencies, Process, flags, run_proof, temporary_home
 from control_plane.proving.database import NoServer, admit, postgres
@@ -125,46 +126,52 @@ def on_postgres(signals: int, not_run: list[str]) -> Latencies | None:
         return None
 
 
+def in_time(bars: Bars, here: Latencies, there: Latencies, database: Latencies | None) -> Iterator[Criterion]:
+    yield from bars.at_most("ms until advice reflects a signal, in process, p99", here.at(99), HERE_MS, seed=TTL_MS)
+    yield from bars.at_most("ms until advice reflects a signal, elsewhere, p99", there.at(99), THERE_MS, seed=TTL_MS)
+    yield at_most("ms until advice reflects a signal, at most", max(here.longest, there.longest) * 1e3, TTL_MS)
+    if database is not None:
+        yield at_most("ms until advice reflects a signal, PostgreSQL, p95", database.at(95), POSTGRES_MS)
+
+
+def figures(rounds: Sequence[Latencies], there: Latencies, database: Latencies | None) -> dict[str, Value]:
+    return {
+        "p99_of_each_round": ", ".join(f"{lags.at(99):.2f}" for lags in rounds),
+        "other_process_p50": there.at(50),
+        "other_process_p99": there.at(99),
+        "postgres_p50": database.at(50) if database else "not run",
+        "postgres_p95": database.at(95) if database else "not run",
+        "postgres_p99": database.at(99) if database else "not run",
+    }
+
+
 def prove(quick: bool, fault: str = "") -> Findings:
     signals, others, not_run = (100, 10, []) if quick else (300, 60, list[str]())
     signals = 5 if fault else signals
     off, on = flags(**{FLAG: "false"}), flags(**({FLAG: "false"} if fault == "deaf" else {}))
-    before, bars = aged_out(off), Bars(quick)
+    before = aged_out(off)
     rounds = in_rounds(on, signals, 1 if fault or quick else ROUNDS, 0.5 if fault else LONGEST_S)
     here = min(rounds, key=lambda lags: lags.at(99))
     with temporary_home() as home:
         there = to_another(str(home), others)
     database = None if quick else on_postgres(others, not_run)
     again = aged_out(off)
-    criteria: list[Criterion] = [
-        at_least("signals in process", here.count, signals),
-        equal("signals in the log that the next advice does not reflect", not_heard(on, signals), 0),
-        *bars.at_most("ms until advice reflects a signal, in process, p99", here.at(99), HERE_MS, seed=TTL_MS),
-        *bars.at_most("ms until advice reflects a signal, elsewhere, p99", there.at(99), THERE_MS, seed=TTL_MS),
-        at_most("ms until advice reflects a signal, at most", max(here.longest, there.longest) * 1e3, TTL_MS),
-        at_most("ms that advice may be old without invalidation", before.longest * 1e3, TTL_MS),
-        at_least("ms that advice was old without invalidation", before.at(50), 1_000.0),
-    ]
-    if database is not None:
-        criteria.append(at_most("ms until advice reflects a signal, PostgreSQL, p95", database.at(95), POSTGRES_MS))
+    missed = not_heard(on, signals)
     not_run += ["feedback lag on PostgreSQL: only in the long form"] if quick else []
-    # Learning records will be signals of the same kind; they join here when they exist.
     return Findings(
         before=before.metrics("age of advice that a signal had overtaken, TTL only", accepted=before.count),
         after=here.metrics(
             "from a recorded signal to the first advice that reflects it, in process",
             accepted=here.count,
-            figures={
-                "p99_of_each_round": ", ".join(f"{lags.at(99):.2f}" for lags in rounds),
-                "other_process_p50": there.at(50),
-                "other_process_p99": there.at(99),
-                "postgres_p50": database.at(50) if database else "not run",
-                "postgres_p95": database.at(95) if database else "not run",
-                "postgres_p99": database.at(99) if database else "not run",
-                "learning_records": "not built",
-            },
+            figures=figures(rounds, there, database),
         ),
-        criteria=tuple(criteria),
+        criteria=(
+            at_least("signals in process", here.count, signals),
+            equal("signals in the log that the next advice does not reflect", missed, 0),
+            *in_time(Bars(quick), here, there, database),
+            at_most("ms that advice may be old without invalidation", before.longest * 1e3, TTL_MS),
+            at_least("ms that advice was old without invalidation", before.at(50), 1_000.0),
+        ),
         rollback=Rollback(
             switch=f"{FLAG}=false",
             validated=again.at(50) >= 1_000.0 and again.longest * 1e3 <= TTL_MS,

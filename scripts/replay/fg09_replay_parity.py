@@ -168,18 +168,21 @@ def python_with_wheels(version: str, folder: Path, not_run: list[str]) -> str | 
         return None
 
 
-def prove(quick: bool, fault: str = "") -> Findings:
-    decisions, not_run = 300 if fault else 501 if quick else 20_001, list[str]()
+def without_inputs() -> Replayed:
+    """What replay makes of decisions whose inputs were not captured."""
     with temporary_home() as home:
         write(home, 300, "false")
-        before = replayed_here(home)
+        return replayed_here(home)
+
+
+def prove(quick: bool, fault: str = "") -> Findings:
+    decisions, not_run = 300 if fault else 501 if quick else 20_001, list[str]()
+    before = without_inputs()
     with temporary_home() as home:
         write(home, decisions, "true", fault)
         runs = [replayed_here(home), *replays_elsewhere(home, quick, not_run)]
         kinds = variety(home)
-    with temporary_home() as home:
-        write(home, 300, "false")
-        again = replayed_here(home)
+    again = without_inputs()
     with temporary_home() as home:
         plain = replay_of_plain_traffic(home, 300 if fault else 600 if quick else 50_000)
     figures: dict[str, Value] = {f"decisions, {run.where}": run.decisions for run in runs}
