@@ -86,8 +86,8 @@ class Measure:
         self.b = self.bb = self.d = self.dd = 0.0
         self.missed = self.missed_model = 0.0
 
-    def span(self, low: float, high: float) -> None:
-        self.low, self.high = min(self.low, low), max(self.high, high)
+    def span(self, results: list[float]) -> None:
+        self.low, self.high = min([self.low, *results]), max([self.high, *results])
 
     def add(self, arm: str, batch: Batch) -> None:
         s = self.arms.get(arm)
@@ -145,18 +145,8 @@ class Measure:
         surprise = self.b + _reported(known, "we")
         squares = self.bb + 2.0 * _reported(known, "bwe") + _reported(known, "wwee", 2)
         dr = self._mean(surprise / n, squares / n, n)
-        ratio, ratio_error = 0.0, math.inf
-        if w:
-            ratio = _reported(known, "wr") / w
-            spread = _reported(known, "wwrr", 2) - 2.0 * ratio * _reported(known, "wwr", 2) + ratio * ratio * ww
-            ratio_error = math.sqrt(max(0.0, spread)) / w
-        shift = self.d + _reported(known, "ve")
-        shift_squares = self.dd + 2.0 * _reported(known, "dve") + _reported(known, "vvee", 2)
-        delta = self._mean(shift / n, shift_squares / n, n)
-        moved = min(1.0, sum(s.v_given for s in self.arms.values()) / n)
+        ratio, ratio_error = _ratio(known, w, ww)
         at = expected / n
-        width = self.high - self.low
-        doubt = sum(s.v_given for s in silent) / n
         return Estimates(
             seen,
             effective,
@@ -164,14 +154,22 @@ class Measure:
             self._interval(*ips, effective, gap * self.low, gap * self.high),
             self._interval(ratio, ratio_error, effective, gap * (self.low - ratio), gap * (self.high - ratio)),
             self._interval(*dr, effective, gap * self.low - at, gap * self.high - at),
-            self._interval(
-                *delta,
-                effective,
-                self.missed / n * self.low - self.missed_model / n - doubt * width,
-                self.missed / n * self.high - self.missed_model / n + doubt * width,
-                (-width, width),
-                moved,
-            ),
+            self._delta(known, silent, effective),
+        )
+
+    def _delta(self, known: list[Sums], silent: list[Sums], effective: float) -> Estimate:
+        n, width = self.decisions, self.high - self.low
+        shift = self.d + _reported(known, "ve")
+        squares = self.dd + 2.0 * _reported(known, "dve") + _reported(known, "vvee", 2)
+        moved = min(1.0, sum(s.v_given for s in self.arms.values()) / n)
+        doubt = sum(s.v_given for s in silent) / n
+        return self._interval(
+            *self._mean(shift / n, squares / n, n),
+            effective,
+            self.missed / n * self.low - self.missed_model / n - doubt * width,
+            self.missed / n * self.high - self.missed_model / n + doubt * width,
+            (-width, width),
+            moved,
         )
 
     def _mean(self, mean: float, square: float, n: int) -> tuple[float, float]:
@@ -216,3 +214,12 @@ def student(freedom: float) -> float:
 def _reported(arms: list[Sums], field: str, power: int = 1) -> float:
     """A sum over all decisions, each arm's known results standing for those of its decisions that never reported."""
     return math.fsum([getattr(s, field) * (s.given / s.known) ** power for s in arms])
+
+
+def _ratio(known: list[Sums], w: float, ww: float) -> tuple[float, float]:
+    """The mean result under weights that add up to one, and its error; without any weight it is not known."""
+    if not w:
+        return 0.0, math.inf
+    ratio = _reported(known, "wr") / w
+    spread = _reported(known, "wwrr", 2) - 2.0 * ratio * _reported(known, "wwr", 2) + ratio * ratio * ww
+    return ratio, math.sqrt(max(0.0, spread)) / w

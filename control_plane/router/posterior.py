@@ -233,40 +233,37 @@ def learn(
 def pooled(own: Sums, wide: Sums, cap: float, widest: Sums | None = None, most: float = 0.0) -> Pooled:
     """`own` in full, plus from each wider sum what lies outside the narrower one, worth at most `cap` (`most`) runs.
 
-    Tallies fade at different times, so a difference may leave its bounds. Written out, for every choice asks it of
-    every arm.
+    Tallies fade at different times, so a difference may leave its bounds. Written out: every choice asks for every arm.
     """
     runs, wins, paid, cost, timed, time = own.runs, own.wins, own.paid, own.cost, own.timed, own.time
-    wide_runs, wide_wins, wide_paid, wide_cost, wide_timed, wide_time = (
-        wide.runs, wide.wins, wide.paid, wide.cost, wide.timed, wide.time,
-    )  # fmt: skip
-    extra, hits, bill, clock = wide_runs - runs, wide_wins - wins, wide_cost - cost, wide_time - time
-    calls, rest = wide_paid - paid, wide_timed - timed
+    extra, hits = wide.runs - runs, wide.wins - wins
     if extra > 0.0:
         scale = cap / (extra + cap)
         runs += scale * extra
         wins += scale * (0.0 if hits < 0.0 else hits if hits < extra else extra)
+    calls, bill = wide.paid - paid, wide.cost - cost
     if calls > 0.0:
         scale = cap / (calls + cap)
         paid += scale * calls
         cost += scale * bill if bill > 0.0 else 0.0
+    rest, clock = wide.timed - timed, wide.time - time
     if rest > 0.0:
         scale = cap / (rest + cap)
         timed += scale * rest
         time += scale * clock if clock > 0.0 else 0.0
     if widest is None:
         return runs, wins, paid, cost, timed, time
-    extra, hits = widest.runs - wide_runs, widest.wins - wide_wins
+    extra, hits = widest.runs - wide.runs, widest.wins - wide.wins
     if extra > 0.0:
         scale = most / (extra + most)
         runs += scale * extra
         wins += scale * (0.0 if hits < 0.0 else hits if hits < extra else extra)
-    calls, bill = widest.paid - wide_paid, widest.cost - wide_cost
+    calls, bill = widest.paid - wide.paid, widest.cost - wide.cost
     if calls > 0.0:
         scale = most / (calls + most)
         paid += scale * calls
         cost += scale * bill if bill > 0.0 else 0.0
-    rest, clock = widest.timed - wide_timed, widest.time - wide_time
+    rest, clock = widest.timed - wide.timed, widest.time - wide.time
     if rest > 0.0:
         scale = most / (rest + most)
         timed += scale * rest

@@ -81,8 +81,7 @@ class Router:
         self._now, self._identity, self.key = clock.now, identity, identity.key
         self._seal = sealer(identity.key)
         self.strategies = tuple(sorted(strategies, key=lambda strategy: -strategy.priority))
-        names = [strategy.name for strategy in self.strategies]
-        self.care = StrategyCare(names, ledger.record, clock, policy.health, bypass=bypass)
+        self.care = StrategyCare([one.name for one in self.strategies], self._say, clock, policy.health, bypass=bypass)
         self._entries = Recent[tuple[Any, ...], Entry](ENTRIES)
         self._boards = Boards()
         self._numbers = itertools.count(1)

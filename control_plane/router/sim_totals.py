@@ -95,17 +95,15 @@ class Totals:
             self.with_tokens += given.tokens
             self.with_trace += given.trace
         for measure, seen in zip(self.measures[1:], (costs, times, worths), strict=True):
-            if seen:
-                measure.span(min(seen), max(seen))
+            measure.span(seen)
         for drawn in touched:
-            assert drawn.prospect is not None
-            # A success is 1 or 0, and so is its square.
-            drawn.sums[2] = drawn.sums[1]
-            self._settle(drawn, drawn.prospect)
-            drawn.given = 0
+            self._settle(drawn)
 
-    def _settle(self, drawn: Judged, prospect: Prospect) -> None:
-        n, w, sums, arm = drawn.given, drawn.weight, drawn.sums, drawn.arm
+    def _settle(self, drawn: Judged) -> None:
+        n, w, sums, arm, prospect = drawn.given, drawn.weight, drawn.sums, drawn.arm, drawn.prospect
+        assert prospect is not None
+        # A success is 1 or 0, and so is its square.
+        sums[2] = sums[1]
         self.accepted += n
         self.with_result += int(sums[0])
         self.weight += n * w
@@ -132,6 +130,7 @@ class Totals:
         for name, dollars in prospect.tails.items():
             count, total = self.tails.get(name, (0, 0.0))
             self.tails[name] = count + n, total + n * dollars
+        drawn.given = 0
 
 
 def unfit(drawn: Judged, recorded: Entry) -> str:

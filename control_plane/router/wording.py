@@ -33,38 +33,16 @@ def tail_of(
     """Everything behind time, id, seed and session; a task's text leaves only its size."""
     attempt, complexity, error_type, tool, tokens_in, files, description = told
     event = AdviceGiven(
-        at=0.0,
-        decision="",
-        seed=0,
-        position=position,
-        compiled_at=compiled_at,
-        declared=declared,
-        task_type=request.task_type,
-        arm=arm,
-        strategy=strategy,
-        propensity=propensity,
-        path_hash=path_hash,
-        repo=request.repo,
-        incumbent=request.incumbent,
-        stuck=request.stuck,
-        probed=probed,
-        bypassed=bypassed,
-        attempt=attempt,
-        complexity=complexity,
-        error_type=error_type,
-        tool=tool,
-        tokens_in=tokens_in,
-        files=len(files),
-        description_bytes=len(description.encode()) if description else 0,
-        required_tools=request.required_tools,
-        strengths=request.strengths,
-        budget_usd=request.budget_usd,
-        deadline_ms=request.deadline_ms,
-        candidates=request.candidates,
-        override=request.override,
-        in_tool_loop=request.in_tool_loop,
-        ahead=ahead,
-    )
+        at=0.0, decision="", seed=0,
+        position=position, compiled_at=compiled_at, declared=declared, ahead=ahead,
+        arm=arm, strategy=strategy, propensity=propensity, path_hash=path_hash, probed=probed, bypassed=bypassed,
+        task_type=request.task_type, repo=request.repo, incumbent=request.incumbent, stuck=request.stuck,
+        required_tools=request.required_tools, strengths=request.strengths, candidates=request.candidates,
+        budget_usd=request.budget_usd, deadline_ms=request.deadline_ms,
+        override=request.override, in_tool_loop=request.in_tool_loop,
+        attempt=attempt, complexity=complexity, error_type=error_type, tool=tool, tokens_in=tokens_in,
+        files=len(files), description_bytes=len(description.encode()) if description else 0,
+    )  # fmt: skip
     encoded = _encode(event if captured else _without_inputs(event))
     assert encoded.startswith(_START), "the fields that vary come first"
     return encoded[len(_START) :]

@@ -78,22 +78,13 @@ class Report(msgspec.Struct, frozen=True):
 
 def report(events: Iterable[Event], since: float, until: float) -> Report:
     """From the log's own events; the latest word on a turn counts, and no answer is counted twice."""
-    rows, seen, imported = dict[str, Row](), set[str](), set[str]()
-    past = list[HistoryImported]()
+    rows, seen, past = dict[str, Row](), set[str](), list[HistoryImported]()
     for event in events:
         if isinstance(event, HistoryImported):
             past.append(event)
         else:
             _take(rows, seen, event, since, until)
-    for lot in past:
-        for step in lot.steps:
-            if since <= step.at < until and step.message not in seen:
-                seen.add(step.message)
-                row = rows.setdefault(step.turn or step.message, Row())
-                if not row.steps and not row.used:
-                    imported.add(step.turn or step.message)
-                row.used = row.used or step.model
-                _add(row, step.usage)
+    imported = _take_past(rows, seen, past, since, until)
     used = [row for row in rows.values() if row.steps]
     known = [row for row in used if row.verdict in (GOOD, BAD)]
     won = sum(row.verdict == GOOD for row in known)
@@ -103,7 +94,7 @@ def report(events: Iterable[Event], since: float, until: float) -> Report:
         until=until,
         turns=len(used),
         auto_turns=sum(row.picked == "auto" for row in used),
-        imported_turns=len(imported),
+        imported_turns=imported,
         moved=sum(row.moved for row in used),
         spent_usd=math.fsum(row.cost for row in used),
         requests=sum(row.requests for row in used),
@@ -116,6 +107,20 @@ def report(events: Iterable[Event], since: float, until: float) -> Report:
         models=_by_model(used),
         auto=would_have(used),
     )
+
+
+def _take_past(rows: dict[str, Row], seen: set[str], past: list[HistoryImported], since: float, until: float) -> int:
+    """Add what was answered before the plugin came; how many turns are known from there only."""
+    imported = set[str]()
+    for step in (step for lot in past for step in lot.steps):
+        if since <= step.at < until and step.message not in seen:
+            seen.add(step.message)
+            row = rows.setdefault(step.turn or step.message, Row())
+            if not row.steps and not row.used:
+                imported.add(step.turn or step.message)
+            row.used = row.used or step.model
+            _add(row, step.usage)
+    return len(imported)
 
 
 def would_have(rows: list[Row]) -> WouldHave:

@@ -121,13 +121,15 @@ class TurnBook:
             )
         )  # fmt: skip
         if asked.sample and state.samples:
-            text = redacted(asked.sample)
-            self._ledger.record(SampleKept(at=self._now(), turn=asked.turn, session=asked.session, text=text))
+            self._keep_sample(asked.turn, asked.session, asked.sample)
         # The first model of a session is a change from what OpenCode would have used.
         changed = auto and used != (held or before.held or asked.asked)
         return Answer(
             asked.turn, used, advised, auto, decision, changed, reason, estimate, self.room(asked.session)
         )  # fmt: skip
+
+    def _keep_sample(self, turn: str, session: str, sample: str) -> None:
+        self._ledger.record(SampleKept(at=self._now(), turn=turn, session=session, text=redacted(sample)))
 
     def steps(self, steps: list[Step]) -> Room:
         """What models answered, for the record and for the limits."""
