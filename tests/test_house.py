@@ -12,11 +12,15 @@ import pytest
 
 from tests.test_skeleton import PROJECT, PYPROJECT, run_tool, tracked
 
-LONGEST_FILE, LONGEST_FUNCTION, SAME = 400, 49, 40
+LONGEST_FILE, LONGEST_FUNCTION, SAME = 400, 39, 40
 CODE = {".py", ".js", ".css", ".html"}
 # File: why it may be longer.
 LONG_FILES = {
     "control_plane/opencode/plugin.js": "OpenCode loads a plugin from one file, and it is installed as it lies here",
+}
+# Function: why it may be longer, though never fifty lines.
+LONG_FUNCTIONS = {
+    "control_plane/router/service.py: advise": "the hot path of every task, where each call would be felt",
 }
 # Names that only others call, and who does.
 CALLED_BY_OTHERS = {
@@ -66,8 +70,8 @@ def functions(source: str) -> tuple[Function, ...]:
     return tuple(node for node in ast.walk(parsed(source)) if isinstance(node, FUNCTION))
 
 
-def lengths(source: str) -> Iterator[tuple[str, int, int]]:
-    """Each function, where it begins and how many lines it has, by indentation: parsing all takes ten times as long."""
+def lengths(source: str) -> Iterator[tuple[str, int]]:
+    """Each function and how many lines it has, by indentation: parsing all takes ten times as long."""
     around: list[tuple[int, str, int]] = []
     last = 0
     for number, line in enumerate([*source.splitlines(), "end"], 1):
@@ -78,17 +82,14 @@ def lengths(source: str) -> Iterator[tuple[str, int, int]]:
         depth = len(line) - len(words)
         while around and depth <= around[-1][0]:
             _, name, begin = around.pop()
-            yield name, begin, last - begin + 1
+            yield name, last - begin + 1
         last = number
         if found := re.match(r"(?:async )?def (\w+)", words):
             around.append((depth, found[1], number))
 
 
-def long_functions(files: Sources) -> list[str]:
-    return [
-        f"{name}:{begin} {one}: {lines}" for name, text in files for one, begin, lines in lengths(text)
-        if lines > LONGEST_FUNCTION
-    ]  # fmt: skip
+def long_functions(files: Sources, longest: int = LONGEST_FUNCTION) -> list[str]:
+    return [f"{name}: {one}" for name, text in files for one, lines in lengths(text) if lines > longest]
 
 
 def defined(source: str) -> Iterator[str]:
@@ -233,7 +234,11 @@ def test_no_file_grows_beyond_one_idea(code: list[tuple[str, str]]) -> None:
 
 @pytest.mark.requirement("QUAL-SC-2")
 def test_no_function_has_fifty_lines(python: list[tuple[str, str]]) -> None:
-    assert long_functions(python) == []
+    assert long_functions(python, 49) == []
+
+
+def test_a_function_fits_on_a_screen(python: list[tuple[str, str]]) -> None:
+    assert long_functions(python) == list(LONG_FUNCTIONS)
 
 
 @pytest.mark.requirement("SHIP-52")
@@ -282,7 +287,7 @@ def test_no_coroutine_blocks(package: list[tuple[str, str]]) -> None:
     assert blocking(package) == []
 
 
-LINES = "".join(f"    x = {n}\n" for n in range(60))
+LINES = "".join(f"    x = {n}\n" for n in range(39))
 PLANTED = {
     "a long file": (long_files, "x = 1\n" * 401),
     "a long function": (long_functions, f"def f():\n{LINES}"),

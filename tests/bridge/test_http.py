@@ -121,14 +121,11 @@ async def test_every_method_role_workspace_and_participation(front: Front) -> No
         assert answer.status_code == (403 if takes else 200), (method, answer.text)
 
 
-@pytest.mark.anyio
-@pytest.mark.requirement("BRIDGE-39", "BRIDGEOPS-91")
-async def test_every_fault_of_a_token_with_every_method(front: Front) -> None:
-    thread, now = front.house.thread("exec"), front.house.clock.now()
-    fresh = front.forged()
-    head, body, signature = fresh.split(".")
+def faults_of_a_token(front: Front) -> dict[str, Callable[[], str | None]]:
+    now = front.house.clock.now()
+    head, body, signature = front.forged().split(".")
     other = OKPKey.generate_key("Ed25519", auto_kid=True)
-    faults: dict[str, Callable[[], str | None]] = {
+    return {
         "none": lambda: None,
         "no bearer": lambda: "",
         "garbage": lambda: "garbage",
@@ -149,8 +146,14 @@ async def test_every_fault_of_a_token_with_every_method(front: Front) -> None:
         "no workspace": lambda: front.forged(workspace_id=None),
         "agent is no text": lambda: front.forged(agent_id=7),
     }
+
+
+@pytest.mark.anyio
+@pytest.mark.requirement("BRIDGE-39", "BRIDGEOPS-91")
+async def test_every_fault_of_a_token_with_every_method(front: Front) -> None:
+    thread = front.house.thread("exec")
     before = front.house.plane.ledger.size()
-    for name, make in faults.items():
+    for name, make in faults_of_a_token(front).items():
         for method, asked in valid(thread).items():
             answer = await front.post(method, asked, make(), **{"X-Request-Id": f"{method}"})
             assert answer.status_code == 401, (name, method, answer.text)

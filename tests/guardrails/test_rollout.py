@@ -1,5 +1,6 @@
 """The rollout out of the log: figures, tuning replayed over history, reports, phases, and the weekly proposals."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -161,15 +162,24 @@ def status_of(guard) -> list[str]:
     return [phase.status for phase in phases(guard.state(), guard.now())]
 
 
+def write_reports(guard, *kinds: str) -> None:
+    for kind in kinds:
+        reporting.write(guard, reporting.make(guard, kind))
+
+
+def execute_a_stop_check(guard, project) -> None:
+    guard.set_stop("", "execute")
+    (project / "ruff").write_text("#!/bin/sh\nexit 0\n")
+    (project / "ruff").chmod(0o755)
+    stop(guard, "s", {"PATH": f"{project}:/bin"}, edited=["a.py"])
+    guard.ledger.flush()
+
+
 @pytest.mark.requirement("GUARD-14", "ROLLOUT-01", "ROLLOUT-09", "ROLLOUT-16", "ROLLOUT-17", "ROLLOUT-20", "ROLLOUT-26")
 def test_the_eight_phases_go_on_as_their_evidence_comes_into_the_log(guard, write, clock, project, monkeypatch):
     assert status_of(guard) == ["in progress"] + ["pending"] * 7 or status_of(guard)[0] == "pending"
     guard.matcher()
-
-    def report(*kinds: str) -> None:
-        for kind in kinds:
-            reporting.write(guard, reporting.make(guard, kind))
-
+    report = functools.partial(write_reports, guard)
     report("baseline")
     assert status_of(guard)[:2] == ["done", "in progress"]
     (project / "pyproject.toml").write_text("[tool.ruff]\n")
@@ -196,11 +206,7 @@ def test_the_eight_phases_go_on_as_their_evidence_comes_into_the_log(guard, writ
     assert status_of(guard)[4] == "in progress", "other families are still in shadow"
     promote_the_others(guard, write)
     assert status_of(guard)[4] == "done"
-    guard.set_stop("", "execute")
-    (project / "ruff").write_text("#!/bin/sh\nexit 0\n")
-    (project / "ruff").chmod(0o755)
-    stop(guard, "s", {"PATH": f"{project}:/bin"}, edited=["a.py"])
-    guard.ledger.flush()
+    execute_a_stop_check(guard, project)
     report("execute", "playbook")
     assert status_of(guard)[5:] == ["done", "done", "in progress"]
     report("weekly")

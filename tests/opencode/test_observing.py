@@ -43,6 +43,13 @@ def history_of(world: World) -> None:
 
 
 @pytest.mark.long
+def told_in_the_home(bare: World, *secrets: bytes) -> list[bytes]:
+    files = [path for path in bare.home.rglob("*") if path.is_file() and path.name != "token"]
+    assert bare.home / "ledger.db" in files
+    log = b"".join(path.read_bytes() for path in files)
+    return [secret for secret in secrets if secret in log]
+
+
 @pytest.mark.requirement(
     "OPENCODE-32", "OPENCODE-33", "OPENCODE-54",
     "OPENCODE-01", "OPENCODE-02", "OPENCODE-03", "OPENCODE-04", "OPENCODE-07", "OPENCODE-19", "OPENCODE-22",
@@ -74,12 +81,7 @@ def test_in_observe_mode_the_request_is_the_same_and_advice_is_recorded_beside_i
     result = next(one for one in bare.events("router.result-recorded") if one["arm"] == B and one.get("latency_ms"))
     assert result.get("success") is None
     assert result["cost_usd"] == pytest.approx(ended["usage"]["cost_usd"])
-    log = (bare.home / "ledger.db").read_bytes() + b"".join(
-        path.read_bytes() for path in bare.home.rglob("*") if path.is_file() and path.name != "token"
-    )
-    assert b"secret plan" not in log
-    assert b"sk-secret-of-the-provider" not in log
-    assert b"hello from" not in log
+    assert told_in_the_home(bare, b"secret plan", b"sk-secret-of-the-provider", b"hello from") == []
     status = json.loads(bare.cli("opencode", "status", "--json"))
     assert status["installed"]
     assert status["current"]

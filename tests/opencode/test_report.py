@@ -28,6 +28,18 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
+def history(now: float) -> HistoryImported:
+    """Some of it is of answers that were recorded too."""
+    steps = [
+        PastStep(
+            message=f"m{n}-0" if n % 3 == 0 else f"p{n}", turn=f"q{n // 2}", session="old", model=MODELS[n % 2],
+            at=now - n * DAY / 4, usage=Usage(cost_usd=0.01 * n, latency_ms=3),
+        )
+        for n in range(1, 50)
+    ]  # fmt: skip
+    return HistoryImported(at=now, source="x", steps=tuple(steps))
+
+
 def grow(home: Path, turns: int, seed: int) -> None:
     """Turns of all kinds, in and out of the week, by a clock of their own."""
     draw, now = random.Random(seed), Clock().now()
@@ -58,14 +70,7 @@ def grow(home: Path, turns: int, seed: int) -> None:
                 facts.append(TurnMoved(at=at + 5, turn=f"t{n}", session="s", failed=used, error="server", to=used))
             for verdict in draw.choice(((), (), ("good",), ("bad",), ("reverted",), ("reverted", "good"))):
                 facts.append(TurnJudged(at=at + 9, turn=f"t{n}", session="s", verdict=verdict, source="person"))
-        steps = [
-            PastStep(
-                message=f"m{n}-0" if n % 3 == 0 else f"p{n}", turn=f"q{n // 2}", session="old", model=MODELS[n % 2],
-                at=now - n * DAY / 4, usage=Usage(cost_usd=0.01 * n, latency_ms=3),
-            )
-            for n in range(1, 50)
-        ]  # fmt: skip
-        facts.append(HistoryImported(at=now, source="x", steps=tuple(steps)))
+        facts.append(history(now))
         for at in range(0, len(facts), 200):
             plane.ledger.append("turns", facts[at : at + 200])
 
@@ -116,13 +121,15 @@ def priced(
     return estimate, math.sqrt(variance), sum(weights) ** 2 / sum(w * w for w in weights) if weights else 0.0
 
 
+def log_of(home: Path) -> list[tuple[str, Any]]:
+    with contextlib.closing(sqlite3.connect(home / "ledger.db")) as rows:
+        found = rows.execute("SELECT topic, state FROM stored_events ORDER BY rowid")
+        return [(topic, json.loads(state)) for topic, state in found]
+
+
 def recomputed(home: Path, since: float, until: float) -> dict[str, Any]:
     """From the rows of the database, with nothing of the program."""
-    with contextlib.closing(sqlite3.connect(home / "ledger.db")) as rows:
-        log = [
-            (topic, json.loads(state))
-            for topic, state in rows.execute("SELECT topic, state FROM stored_events ORDER BY rowid")
-        ]
+    log = log_of(home)
     turn, answered, model_of = answers_in(log, since, until)
     cost: dict[str, float] = defaultdict(float)
     for name, dollars, _ in answered.values():

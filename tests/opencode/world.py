@@ -68,6 +68,12 @@ def obtain() -> str:
     return str(binary)
 
 
+def put_stub(place: Path) -> None:
+    (place / "node_modules").mkdir(parents=True)
+    (place / "package.json").write_text(json.dumps(STUB))
+    (place / "package-lock.json").write_text(json.dumps({"name": "stub", "lockfileVersion": 3, "packages": {"": STUB}}))
+
+
 class World:
     def __init__(self, binary: str, folder: Path, *, cost: dict[str, Any] | None = None, **more: Any) -> None:
         self.binary, self.folder, self.model = binary, folder, Scripted()
@@ -92,11 +98,7 @@ class World:
         for made in (self.project, folder / "tmp", self.user):
             made.mkdir(parents=True, exist_ok=True)
         for place in (self.user / ".config/opencode", self.project / ".opencode"):
-            (place / "node_modules").mkdir(parents=True)
-            (place / "package.json").write_text(json.dumps(STUB))
-            (place / "package-lock.json").write_text(
-                json.dumps({"name": "stub", "lockfileVersion": 3, "packages": {"": STUB}})
-            )
+            put_stub(place)
         traits = {"tool_call": True, "limit": {"context": 128000, "output": 8192}} | ({"cost": cost} if cost else {})
         self.config: dict[str, Any] = {
             "autoupdate": False, "share": "disabled", "model": A, "small_model": "fake/fake-small",
