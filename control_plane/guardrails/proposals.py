@@ -42,7 +42,7 @@ def _tiers(arms: tuple[ArmWeek, ...]) -> list[Proposal]:
         # Sure of it: the success rate is below a half with the confidence that promotions ask for.
         if upper_bound(arm.successes, arm.successes + arm.failures) < 0.5
     ]
-    return found or [Proposal("model tiers", "leave them", _none(known, f"arm with {FEW} judged results"))]
+    return found or [Proposal("model tiers", "leave them", _listed(known, f"arm with {FEW} judged results"))]
 
 
 def _concurrency(arms: tuple[ArmWeek, ...]) -> list[Proposal]:
@@ -54,7 +54,7 @@ def _concurrency(arms: tuple[ArmWeek, ...]) -> list[Proposal]:
             found.append(Proposal("concurrency", f"half as many sessions at once on {arm.arm}", told))
         elif arm.results >= MANY and share < 0.01:
             found.append(Proposal("concurrency", f"{arm.arm} bears a quarter more", told))
-    return found or [Proposal("concurrency", "leave it", _none(arms, "results"))]
+    return found or [Proposal("concurrency", "leave it", _listed(arms, "results"))]
 
 
 def _guardrails(families: tuple[Family, ...], rules: tuple[RuleFigures, ...]) -> list[Proposal]:
@@ -101,5 +101,5 @@ def _arm(arm: ArmWeek) -> str:
     return f"{arm.arm}: {arm.successes} of {judged} succeeded, ${arm.cost_usd / arm.results:.4f} each"
 
 
-def _none(seen: "tuple[ArmWeek, ...] | list[ArmWeek]", what: str) -> str:
+def _listed(seen: "tuple[ArmWeek, ...] | list[ArmWeek]", what: str) -> str:
     return f"no {what}" if not seen else "; ".join(_arm(arm) for arm in seen)

@@ -233,11 +233,11 @@ def _stop_mode(state: State, event: e.StopModeChanged) -> None:
     state.stop[event.scope] = StopScope(event.mode, event.max_commands, event.timeout_s, event.include_test)
 
 
-def _off(state: State, event: e.SwitchedOff) -> None:
+def _switched_off(state: State, event: e.SwitchedOff) -> None:
     state.off_until = event.until
 
 
-def _on(state: State, event: e.SwitchedOn) -> None:
+def _switched_on(state: State, event: e.SwitchedOn) -> None:
     state.off_until = min(state.off_until, event.at)
 
 
@@ -262,6 +262,6 @@ def _tuned(state: State, event: e.RulesTuned) -> None:
 _HANDLERS: dict[type[Event], Callable[[State, Any], None]] = {
     e.Decided: _decided, e.RulesLoaded: _rules, e.RulesRefused: _refused, e.ModeChanged: _mode, e.HitLabelled: _label,
     e.ToolFinished: _finished, e.StopPlanned: _planned, e.StopChecked: _checked, e.StopAnswered: _answered,
-    e.StopModeChanged: _stop_mode, e.SwitchedOff: _off, e.SwitchedOn: _on, e.HookFailed: _failed,
+    e.StopModeChanged: _stop_mode, e.SwitchedOff: _switched_off, e.SwitchedOn: _switched_on, e.HookFailed: _failed,
     e.ReportWritten: _report, e.RulesTuned: _tuned,
 }  # fmt: skip

@@ -197,115 +197,117 @@ def _statement(**changes: Any) -> Callable[[Forge], bytes]:
     return make
 
 
-def _f(make: Callable[[Forge], object], *reasons: str) -> Falsification:
+def _case(make: Callable[[Forge], object], *reasons: str) -> Falsification:
     return Falsification(make, frozenset(reasons))
 
 
 FALSIFICATIONS: dict[str, Falsification] = {
-    "signature: one bit": _f(_on_signature(_bit), INVALID),
-    "signature: cut": _f(_on_signature(lambda _, raw: raw[:-1]), INVALID),
-    "signature: longer": _f(_on_signature(lambda _, raw: raw + b"\0"), INVALID),
-    "signature: zeros": _f(_on_signature(lambda *_: bytes(64)), INVALID),
-    "signature: empty": _f(_on_signature(lambda *_: b""), INVALID),
-    "signature: the same point again": _f(_on_signature(_moved), INVALID),
-    "signature: of another record": _f(
+    "signature: one bit": _case(_on_signature(_bit), INVALID),
+    "signature: cut": _case(_on_signature(lambda _, raw: raw[:-1]), INVALID),
+    "signature: longer": _case(_on_signature(lambda _, raw: raw + b"\0"), INVALID),
+    "signature: zeros": _case(_on_signature(lambda *_: bytes(64)), INVALID),
+    "signature: empty": _case(_on_signature(lambda *_: b""), INVALID),
+    "signature: the same point again": _case(_on_signature(_moved), INVALID),
+    "signature: of another record": _case(
         _on_signature(lambda forge, _: base64.b64decode(json.loads(forge.valid())["signatures"][0]["sig"])), INVALID
     ),
-    "signature: none": _f(_on_fields(_set("signatures", [])), UNSIGNED),
-    "signature: null": _f(_on_fields(_set("signatures", None)), MALFORMED),
-    "signature: left out": _f(_on_fields(_without("signatures")), UNSIGNED),
-    "signature: two": _f(_on_fields(lambda _, fields: fields["signatures"].append(fields["signatures"][0])), MALFORMED),
-    "signature: two, the first a stranger's": _f(
+    "signature: none": _case(_on_fields(_set("signatures", [])), UNSIGNED),
+    "signature: null": _case(_on_fields(_set("signatures", None)), MALFORMED),
+    "signature: left out": _case(_on_fields(_without("signatures")), UNSIGNED),
+    "signature: two": _case(
+        _on_fields(lambda _, fields: fields["signatures"].append(fields["signatures"][0])), MALFORMED
+    ),
+    "signature: two, the first a stranger's": _case(
         _on_fields(lambda _, fields: fields["signatures"].insert(0, {"sig": "AA==", "keyid": "x"})), MALFORMED
     ),
-    "payload: one bit": _f(
+    "payload: one bit": _case(
         _in_text("payload", lambda forge, text: _encode(_bit(forge, base64.b64decode(text)))), INVALID
     ),
-    "payload: of another record": _f(
+    "payload: of another record": _case(
         _in_text("payload", lambda forge, _: json.loads(forge.valid())["payload"]), INVALID
     ),
-    "payload: spaces inside": _f(
+    "payload: spaces inside": _case(
         _in_text("payload", lambda _, text: _encode(json.dumps(json.loads(base64.b64decode(text))).encode())), INVALID
     ),
-    "payload: empty": _f(_on_fields(_set("payload", "")), INVALID),
-    "payload: a number": _f(_on_fields(_set("payload", 7)), MALFORMED),
-    "payload: left out": _f(_on_fields(_without("payload")), MALFORMED),
-    "type: another": _f(_on_fields(_set("payloadType", "application/json")), SCHEMA),
-    "type: in capitals": _f(_on_fields(_set("payloadType", "application/vnd.in-toto+JSON")), SCHEMA),
-    "type: empty": _f(_on_fields(_set("payloadType", "")), SCHEMA),
-    "type: left out": _f(_on_fields(_without("payloadType")), MALFORMED),
-    "type: signed as another": _f(
+    "payload: empty": _case(_on_fields(_set("payload", "")), INVALID),
+    "payload: a number": _case(_on_fields(_set("payload", 7)), MALFORMED),
+    "payload: left out": _case(_on_fields(_without("payload")), MALFORMED),
+    "type: another": _case(_on_fields(_set("payloadType", "application/json")), SCHEMA),
+    "type: in capitals": _case(_on_fields(_set("payloadType", "application/vnd.in-toto+JSON")), SCHEMA),
+    "type: empty": _case(_on_fields(_set("payloadType", "")), SCHEMA),
+    "type: left out": _case(_on_fields(_without("payloadType")), MALFORMED),
+    "type: signed as another": _case(
         lambda forge: sign_payload(payload_of(forge.predicate()), forge.honest, "text/plain"), SCHEMA
     ),
-    "key id: random": _f(_on_fields(_sign_as(lambda forge: forge.chance.randbytes(32).hex())), UNKNOWN),
-    "key id: of another agent": _f(_on_fields(_other_agent), INVALID),
-    "key id: of a revoked key": _f(_on_fields(_sign_as(lambda forge: _id(forge.fallen))), REVOKED),
-    "key id: in capitals": _f(_on_fields(_sign_as(lambda forge: _id(forge.honest).upper())), UNKNOWN),
-    "key id: a part": _f(_on_fields(_sign_as(lambda forge: _id(forge.honest)[:-1])), UNKNOWN),
-    "key id: empty": _f(_on_fields(_sign_as(lambda _: "")), UNKNOWN),
-    "key id: null": _f(_on_fields(_sign_as(lambda _: None)), MALFORMED),
-    "key id: left out": _f(_on_fields(lambda _, fields: fields["signatures"][0].pop("keyid") and None), UNKNOWN),
-    "base64: URL-safe signature": _f(_in_text("sig", _url_safe), MALFORMED),
-    "base64: URL-safe payload": _f(_in_text("payload", _url_safe), MALFORMED),
-    "base64: broken line": _f(_in_text("sig", _broken_by("\n")), MALFORMED),
-    "base64: space": _f(_in_text("payload", _broken_by(" ")), MALFORMED),
-    "base64: foreign character": _f(_in_text("sig", _broken_by("ä")), MALFORMED),
-    "base64: no padding": _f(_in_text("sig", lambda _, text: text.rstrip("=")), MALFORMED),
-    "base64: not canonical": _f(_in_text("sig", _not_canonical), MALFORMED),
-    "twice: payload": _f(_on_line(_doubled("payload")), MALFORMED),
-    "twice: payloadType": _f(_on_line(_doubled("payloadType")), MALFORMED),
-    "twice: signatures": _f(_on_line(_doubled("signatures")), MALFORMED),
-    "twice: inside the payload": _f(_payload(_doubled_inside), MALFORMED),
-    "unknown field": _f(_on_fields(_set("note", "x")), MALFORMED),
-    "unknown field of the signature": _f(
+    "key id: random": _case(_on_fields(_sign_as(lambda forge: forge.chance.randbytes(32).hex())), UNKNOWN),
+    "key id: of another agent": _case(_on_fields(_other_agent), INVALID),
+    "key id: of a revoked key": _case(_on_fields(_sign_as(lambda forge: _id(forge.fallen))), REVOKED),
+    "key id: in capitals": _case(_on_fields(_sign_as(lambda forge: _id(forge.honest).upper())), UNKNOWN),
+    "key id: a part": _case(_on_fields(_sign_as(lambda forge: _id(forge.honest)[:-1])), UNKNOWN),
+    "key id: empty": _case(_on_fields(_sign_as(lambda _: "")), UNKNOWN),
+    "key id: null": _case(_on_fields(_sign_as(lambda _: None)), MALFORMED),
+    "key id: left out": _case(_on_fields(lambda _, fields: fields["signatures"][0].pop("keyid") and None), UNKNOWN),
+    "base64: URL-safe signature": _case(_in_text("sig", _url_safe), MALFORMED),
+    "base64: URL-safe payload": _case(_in_text("payload", _url_safe), MALFORMED),
+    "base64: broken line": _case(_in_text("sig", _broken_by("\n")), MALFORMED),
+    "base64: space": _case(_in_text("payload", _broken_by(" ")), MALFORMED),
+    "base64: foreign character": _case(_in_text("sig", _broken_by("ä")), MALFORMED),
+    "base64: no padding": _case(_in_text("sig", lambda _, text: text.rstrip("=")), MALFORMED),
+    "base64: not canonical": _case(_in_text("sig", _not_canonical), MALFORMED),
+    "twice: payload": _case(_on_line(_doubled("payload")), MALFORMED),
+    "twice: payloadType": _case(_on_line(_doubled("payloadType")), MALFORMED),
+    "twice: signatures": _case(_on_line(_doubled("signatures")), MALFORMED),
+    "twice: inside the payload": _case(_payload(_doubled_inside), MALFORMED),
+    "unknown field": _case(_on_fields(_set("note", "x")), MALFORMED),
+    "unknown field of the signature": _case(
         _on_fields(lambda _, fields: fields["signatures"][0].update(cert="x")), MALFORMED
     ),
-    "line: another byte": _f(_on_line(_other_byte), MALFORMED, SCHEMA, UNKNOWN, INVALID, UNSIGNED),
-    "line: one more byte": _f(_on_line(_one_more_byte), MALFORMED, SCHEMA, UNKNOWN, INVALID, UNSIGNED),
-    "line: cut": _f(_on_line(lambda forge, line: line[: forge.chance.randrange(len(line))]), MALFORMED),
-    "line: something behind": _f(
+    "line: another byte": _case(_on_line(_other_byte), MALFORMED, SCHEMA, UNKNOWN, INVALID, UNSIGNED),
+    "line: one more byte": _case(_on_line(_one_more_byte), MALFORMED, SCHEMA, UNKNOWN, INVALID, UNSIGNED),
+    "line: cut": _case(_on_line(lambda forge, line: line[: forge.chance.randrange(len(line))]), MALFORMED),
+    "line: something behind": _case(
         _on_line(lambda forge, line: line + forge.chance.choice([b" ", b"\n", b"\0", b"{}", b"x"])), MALFORMED
     ),
-    "line: something before": _f(
+    "line: something before": _case(
         _on_line(lambda forge, line: forge.chance.choice([b" ", b"\xef\xbb\xbf", b"\0", b"[]"]) + line), MALFORMED
     ),
-    "line: escaped": _f(_on_line(lambda _, line: line.replace(b"payload", b"p\\u0061yload", 1)), MALFORMED),
-    "line: noise": _f(lambda forge: forge.chance.randbytes(forge.chance.randrange(200)), MALFORMED),
-    "line: deep": _f(lambda _: b'{"payload":' * 3000 + b"1" + b"}" * 3000, MALFORMED),
-    "line: endless": _f(lambda _: b'{"payload":"' + b"A" * 70_000 + b'"}', MALFORMED),
-    "line: half a character": _f(lambda _: '{"payload":"\ud800"}', MALFORMED),
-    "line: not even text": _f(lambda forge: forge.chance.choice([None, 7, [], {}, 1.5]), MALFORMED),
-    "unsigned: the predicate alone": _f(lambda forge: json.dumps(forge.predicate()).encode(), UNSIGNED),
-    "unsigned: the statement alone": _f(lambda forge: payload_of(forge.predicate()), UNSIGNED),
-    "a stranger's": _f(lambda forge: sign(forge.predicate(), forge.stranger), UNKNOWN),
-    "of a revoked key": _f(lambda forge: sign(forge.predicate(), forge.fallen), REVOKED),
-    "too old": _f(
+    "line: escaped": _case(_on_line(lambda _, line: line.replace(b"payload", b"p\\u0061yload", 1)), MALFORMED),
+    "line: noise": _case(lambda forge: forge.chance.randbytes(forge.chance.randrange(200)), MALFORMED),
+    "line: deep": _case(lambda _: b'{"payload":' * 3000 + b"1" + b"}" * 3000, MALFORMED),
+    "line: endless": _case(lambda _: b'{"payload":"' + b"A" * 70_000 + b'"}', MALFORMED),
+    "line: half a character": _case(lambda _: '{"payload":"\ud800"}', MALFORMED),
+    "line: not even text": _case(lambda forge: forge.chance.choice([None, 7, [], {}, 1.5]), MALFORMED),
+    "unsigned: the predicate alone": _case(lambda forge: json.dumps(forge.predicate()).encode(), UNSIGNED),
+    "unsigned: the statement alone": _case(lambda forge: payload_of(forge.predicate()), UNSIGNED),
+    "a stranger's": _case(lambda forge: sign(forge.predicate(), forge.stranger), UNKNOWN),
+    "of a revoked key": _case(lambda forge: sign(forge.predicate(), forge.fallen), REVOKED),
+    "too old": _case(
         lambda forge: sign(forge.predicate(ts=forge.now - WINDOW - forge.chance.random()), forge.honest), EXPIRED
     ),
-    "not yet": _f(
+    "not yet": _case(
         lambda forge: sign(forge.predicate(ts=forge.now + AHEAD + 1.0 + forge.chance.random()), forge.honest), EXPIRED
     ),
-    "no trace id": _f(lambda forge: sign(_untraced(forge), forge.honest), TRACELESS),
-    "empty trace id": _f(_signed(trace_id=""), TRACELESS),
-    "null trace id": _f(_signed(trace_id=None), TRACELESS),
-    "predicate: unknown kind": _f(_signed(kind="rumour"), MALFORMED),
-    "predicate: unknown pattern": _f(_signed(pattern="moody"), MALFORMED),
-    "predicate: unknown severity": _f(_signed(severity="worst"), MALFORMED),
-    "predicate: no time": _f(_signed(ts=None), MALFORMED),
-    "predicate: a time without its zone": _f(_signed(ts="2026-01-01T00:00:00"), MALFORMED),
-    "predicate: an endless time": _f(_signed(ts=10**300), MALFORMED),
-    "predicate: a number for a name": _f(_signed(task_type=7), MALFORMED),
-    "predicate: prose for a name": _f(_signed(session="please mend this"), MALFORMED),
-    "predicate: a list": _f(_payload(_statement(predicate=[])), MALFORMED),
-    "payload: not JSON": _f(_payload(lambda forge: forge.chance.randbytes(40)), MALFORMED),
-    "payload: nothing": _f(_payload(lambda _: b""), MALFORMED),
-    "payload: no number": _f(_payload(lambda _: b'{"predicate": NaN}'), MALFORMED),
-    "payload: deep": _f(_payload(lambda _: b"[" * 20_000), MALFORMED),
-    "statement: of another type": _f(_payload(_statement(predicateType="https://example.org/other/v1")), SCHEMA),
-    "statement: of a later version": _f(
+    "no trace id": _case(lambda forge: sign(_untraced(forge), forge.honest), TRACELESS),
+    "empty trace id": _case(_signed(trace_id=""), TRACELESS),
+    "null trace id": _case(_signed(trace_id=None), TRACELESS),
+    "predicate: unknown kind": _case(_signed(kind="rumour"), MALFORMED),
+    "predicate: unknown pattern": _case(_signed(pattern="moody"), MALFORMED),
+    "predicate: unknown severity": _case(_signed(severity="worst"), MALFORMED),
+    "predicate: no time": _case(_signed(ts=None), MALFORMED),
+    "predicate: a time without its zone": _case(_signed(ts="2026-01-01T00:00:00"), MALFORMED),
+    "predicate: an endless time": _case(_signed(ts=10**300), MALFORMED),
+    "predicate: a number for a name": _case(_signed(task_type=7), MALFORMED),
+    "predicate: prose for a name": _case(_signed(session="please mend this"), MALFORMED),
+    "predicate: a list": _case(_payload(_statement(predicate=[])), MALFORMED),
+    "payload: not JSON": _case(_payload(lambda forge: forge.chance.randbytes(40)), MALFORMED),
+    "payload: nothing": _case(_payload(lambda _: b""), MALFORMED),
+    "payload: no number": _case(_payload(lambda _: b'{"predicate": NaN}'), MALFORMED),
+    "payload: deep": _case(_payload(lambda _: b"[" * 20_000), MALFORMED),
+    "statement: of another type": _case(_payload(_statement(predicateType="https://example.org/other/v1")), SCHEMA),
+    "statement: of a later version": _case(
         _payload(_statement(predicateType="https://control-plane.dev/learning-record/v2")), SCHEMA
     ),
-    "statement: not in-toto": _f(_payload(_statement(_type="https://in-toto.io/Statement/v0.1")), SCHEMA),
+    "statement: not in-toto": _case(_payload(_statement(_type="https://in-toto.io/Statement/v0.1")), SCHEMA),
 }
 
 

@@ -81,7 +81,7 @@ class Boards:
         self._names: tuple[tuple[Arm, ...], tuple[str, ...]] = ((), ())
 
     def board(self, allowed: tuple[Arm, ...], arms: Arms, policy: ChoicePolicy, request: Request) -> Board:
-        kept, names = self._of(arms, policy), self._named(allowed)
+        kept, names = self._kept_for(arms, policy), self._named(allowed)
         key = (names, request.task_type, request.repo, request.size)
         board = kept.get(key)
         if board is None:
@@ -109,7 +109,7 @@ class Boards:
             kept.put((names, request.task_type, request.size), elsewhere)
         return elsewhere.narrower(request.task_type, request.repo)
 
-    def _of(self, arms: Arms, policy: ChoicePolicy) -> Recent[tuple[object, ...], Board]:
+    def _kept_for(self, arms: Arms, policy: ChoicePolicy) -> Recent[tuple[object, ...], Board]:
         """A name may stand for another arm in another catalogue."""
         for catalogue in self._catalogues:
             if catalogue[0] is arms and catalogue[1] is policy:

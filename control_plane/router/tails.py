@@ -83,7 +83,7 @@ def observe(tail: Tail, now: float, latency_ms: float, ttft_ms: float | None = N
     slices = tail.slices
     newest = slices[-1] if slices else None
     if newest is None or newest.count >= SLICE_RESULTS or abs(now - newest.since) >= tail.policy.slice_s:
-        newest = _turn(tail, now)
+        newest = _begin_slice(tail, now)
     newest.count += 1
     tail.calls += 1
     limit = tail.policy.p95_limit_ms
@@ -181,8 +181,8 @@ def _aimed(tail: Tail, policy: TailPolicy) -> Tail:
     return trial
 
 
-def _turn(tail: Tail, now: float) -> Slice:
-    """Begin a new slice; the oldest goes over into what is usual."""
+def _begin_slice(tail: Tail, now: float) -> Slice:
+    """The oldest slice goes over into what is usual."""
     fresh = Slice(now)
     tail.slices.append(fresh)
     if len(tail.slices) > KEPT:

@@ -63,7 +63,7 @@ class Detector:
 
     def _step(self, step: Step, tree: str, at: float | None) -> Loop | None:
         if self._saying or self._monologue.said:
-            self._silence()
+            self._end_message()
             self._monologue.forget()
         coarse = self._steps.coarse(step, tree)
         self._newest.append((step, at, coarse))
@@ -124,7 +124,7 @@ class Detector:
         return self._tell("wandering", 0, self._stale, "wandering", self._limits.wandering)
 
     def _text(self, text: str) -> Loop | None:
-        self._silence()
+        self._end_message()
         found = chant(text, self._limits.chants) if len(text) >= _LEAST_CHANT else None
         if found is not None:
             return self._tell("chant", 0, found[1], f"chant {found[0][:60]}", self._limits.chants)
@@ -152,13 +152,12 @@ class Detector:
         self._chanting = inf
         return self._tell("chant", 0, found[1], f"chant {found[0][:60]}", self._limits.chants)
 
-    def _silence(self) -> None:
-        """The message is over."""
+    def _end_message(self) -> None:
         self._saying, self._looked, self._unlooked, self._chanting = "", 0, 0, self._limits.chants
 
     def _person(self, told: Told) -> None:
         """A person who says something new begins something new; a nudge, or the same words again, does not."""
-        self._silence()
+        self._end_message()
         words = " ".join(told.text.lower().split())
         if told.own or (words and words == self._asked):
             return

@@ -94,7 +94,7 @@ def judge(checked: list[Checked], before: tuple[str, ...], missing: tuple[str, .
         return against
     if any(one.tree != tree for one in checked):
         return Judged("stale", "files changed after the checks ran", checked[0], counted(checked[0].said))
-    return _for([(one, counted(one.said)) for one in checked if one.kind == "test"], checked[0])
+    return _worth([(one, counted(one.said)) for one in checked if one.kind == "test"], checked[0])
 
 
 def _against(one: Checked, before: tuple[str, ...]) -> Judged | None:
@@ -111,8 +111,8 @@ def _against(one: Checked, before: tuple[str, ...]) -> Judged | None:
     return None
 
 
-def _for(tests: list[tuple[Checked, Counted]], first: Checked) -> Judged:
-    """All ended with 0: what that is worth."""
+def _worth(tests: list[tuple[Checked, Counted]], first: Checked) -> Judged:
+    """What it is worth that all ended with 0."""
     if not tests:
         return Judged("unverifiable", "only linting and types were checked, no test ran", first)
     ran = [(one, told) for one, told in tests if told.passed != 0]

@@ -198,10 +198,11 @@ class House:
             make_full(self._library, full=word["full"])
         if "felt" in word:
             counters = self._plane.ledger.counters
-            say(felt=word["felt"], retries=counters.retries, lasts_ms=self._lasting() if word["felt"] == "slow" else 0)
+            say(
+                felt=word["felt"], retries=counters.retries, lasts_ms=self._commit_ms() if word["felt"] == "slow" else 0
+            )
 
-    def _lasting(self) -> float:
-        """How long a commit takes now, in milliseconds."""
+    def _commit_ms(self) -> float:
         self._plane.record_result(arm=ARMS[0].name, task=KINDS[0], success=True)
         began = time.monotonic()
         # One that gives up has felt it, too.

@@ -83,7 +83,7 @@ def _faults(node: ast.AST) -> Iterator[Callable[[], None]]:
         yield lambda: setattr(node, "value", not node.value if isinstance(node.value, bool) else node.value + 1)
     elif isinstance(node, (ast.If, ast.While, ast.IfExp)):
         yield lambda: setattr(node, "test", ast.UnaryOp(ast.Not(), copy.deepcopy(node.test)))
-    elif isinstance(node, ast.Return) and node.value is not None and not _is(node.value, None):
+    elif isinstance(node, ast.Return) and node.value is not None and not _is_constant(node.value, None):
         yield lambda: setattr(node, "value", ast.Constant(None))
     elif isinstance(node, (ast.Break, ast.Continue)):
         yield lambda: setattr(node, "__class__", ast.Continue if isinstance(node, ast.Break) else ast.Break)
@@ -101,7 +101,7 @@ def _forget(node: ast.AST) -> None:
     node.__class__ = ast.Pass
 
 
-def _is(node: ast.AST, value: object) -> bool:
+def _is_constant(node: ast.AST, value: object) -> bool:
     return isinstance(node, ast.Constant) and node.value is value
 
 

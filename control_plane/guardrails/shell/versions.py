@@ -22,7 +22,7 @@ _RUNS_OTHERS = ("config", "submodule", "bisect", "rebase", "filter-branch", "dif
 
 
 def git(reader: "Reader", call: "Call") -> str | None:
-    words, cwd = _settings_heeded(reader, call)
+    words, cwd = _from_verb_on(reader, call)
     verb, rest = (words[0] if words else ""), words[1:]
     options, files = split_options(
         ["git", *rest], ("-o", "--output", "-b", "-B", "-s", "--source", "-m", "--directory")
@@ -41,7 +41,7 @@ def git(reader: "Reader", call: "Call") -> str | None:
     return "main\n" if verb in ("describe", "branch", "symbolic-ref", "hash-object") else None
 
 
-def _settings_heeded(reader: "Reader", call: "Call") -> tuple[list[str], str]:
+def _from_verb_on(reader: "Reader", call: "Call") -> tuple[list[str], str]:
     """The words from the verb on, and the folder that they are meant for."""
     words, cwd = call.words, call.cwd
     at = 1
