@@ -1,11 +1,11 @@
 """How many small faults the tests see: a sample of mutants of the ledger and of the pure deciders.
 
-usage: python scripts/release/mutants.py [--area AREA] [--sample N] [--seed S] [--metrics DIR] [--json]
+usage: python scripts/release/mutants.py [--area AREA] [--sample N] [--seed S] [--at-once N] [--metrics DIR] [--json]
 
-Each mutant goes into a copy of the project and the area's tests run on it, those first that speak of its module. What a
-test fails on, or hangs at, is killed. A sample without weights: the interval is Wilson's, at 95 %. Ctrl-C ends an area
-with what was judged. Exit 0: each area at 80 % or more; 1: one is below; 3: too few were judged, or the code is
-another by now.
+The area's tests run once, to see which of them reach which line. Then each mutant goes into a copy of the project, and
+those that reach it run, the quickest first. What a test fails on, or hangs at, is killed. A sample without weights: the
+interval is Wilson's, at 95 %. Ctrl-C ends an area with what was judged. Exit 0: each area at 80 % or more; 1: one is
+below; 3: too few were judged, or the code is another by now.
 """
 
 import argparse
@@ -19,18 +19,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mutating import Mutant, mutants, mutated
+from reaching import CHOSEN, REACHED, Reach, read
 from rows import Row, tell
 
-PROJECT = Path(__file__).parents[2]
+PROJECT, TOOLS = Path(__file__).parents[2], Path(__file__).parent
 FILE, LEAST, ENOUGH, Z = "mutation.json", 0.8, 30, 1.96
-PER_TEST_S, PER_MUTANT_S, FIRST = 60, 300, 4
+PER_TEST_S, PER_MUTANT_S, PER_AREA_S = 60, 300, 3600
 # Neither history nor what was made: a copy is what is written by hand.
 LEFT_BEHIND = (".git", ".venv", ".cache", "dist", "build", "__pycache__", ".*_cache", ".hypothesis", ".benchmarks")
 _FAILED = re.compile(r"^(?:FAILED|ERROR) ([^\s:]+(?:::[^\n]*?)?)(?: - .*)?$", re.MULTILINE)
@@ -94,28 +96,32 @@ def sampled(area: Area, project: Path, size: int, seed: int) -> tuple[int, list[
     return len(places), random.Random(seed).sample(places, min(size, len(places)))  # noqa: S311 - the same again
 
 
-def tests_of(area: Area, project: Path, module: str) -> list[str]:
-    """The area's test files, those first that name the module oftenest, then those that use its word."""
-    room, stem = Path(module).parent.name, Path(module).stem
-    named = re.compile(rf"\b{room}\.{stem}\b|\b{room} import [^\n]*\b{stem}\b")
-    ranked = []
-    for path in sorted(path for pattern in area.tests for path in project.glob(pattern.format(room=room))):
-        text = path.read_text(encoding="utf-8")
-        if not any(map(fits(path), area.aside)) and (path.parent.name == room or f"control_plane.{room}" in text):
-            rank = (-len(named.findall(text)), -len(re.findall(stem, text)), len(text))
-            ranked.append((rank, str(path.relative_to(project))))
-    if not ranked:
-        raise SystemExit(f"{module}: no test is its own")
-    return [path for _, path in sorted(ranked)]
+def tests_of(area: Area, project: Path) -> list[str]:
+    """The test files of the area's rooms."""
+    found = set()
+    for room in {Path(module).parent.name for module in modules(area, project)}:
+        for path in (path for pattern in area.tests for path in project.glob(pattern.format(room=room))):
+            named = path.parent.name == room or f"control_plane.{room}" in path.read_text(encoding="utf-8")
+            if named and not any(map(fits(path), area.aside)):
+                found.add(str(path.relative_to(project)))
+    return sorted(found)
 
 
 class Copy:
     """A copy of the project in which faults are tried, one after the other."""
 
     def __init__(self, project: Path, folder: Path) -> None:
-        self.root = folder / "copy"
+        self.root, self._chosen = folder / "copy", folder / "chosen.json"
         shutil.copytree(project, self.root, ignore=shutil.ignore_patterns(*LEFT_BEHIND), symlinks=True)
         self._sound: set[str] = set()
+
+    def reach(self, tests: Sequence[str]) -> Reach:
+        """What each test reaches where nothing is wrong; a test that fails by itself could kill nothing."""
+        path = self._chosen.with_name("reached")
+        verdict, failing = self._run(tests, {REACHED: str(path)}, PER_AREA_S)
+        if verdict != "passed":
+            raise SystemExit(f"{failing} fails without any mutant")
+        return read(path, self.root.resolve())
 
     def judged(self, place: Place, tests: Sequence[str]) -> str:
         """`passed` where the mutant survives, `failed` or `hung` where it is killed."""
@@ -123,27 +129,32 @@ class Copy:
         before = path.read_text(encoding="utf-8")
         try:
             write(path, mutated(before, place.mutant.number))
-            verdict, failing = self._run(tests[:FIRST])
-            if verdict == "passed" and len(tests) > FIRST:
-                verdict, failing = self._run(tests[FIRST:])
+            verdict, failing = self._chosen_run(tests)
         finally:
             write(path, before)
         if failing is not None and failing not in self._sound:
-            if self._run([failing])[0] != "passed":
+            if self._chosen_run([failing])[0] != "passed":
                 raise SystemExit(f"{failing} fails without any mutant")
             self._sound.add(failing)
         return verdict
 
-    def _run(self, tests: Sequence[str]) -> tuple[str, str | None]:
+    def _chosen_run(self, tests: Sequence[str]) -> tuple[str, str | None]:
+        if not tests:
+            return "passed", None
+        self._chosen.write_text(json.dumps(tests), encoding="utf-8")
+        files = dict.fromkeys(test.partition("::")[0] for test in tests)
+        return self._run(list(files), {CHOSEN: str(self._chosen)}, PER_MUTANT_S)
+
+    def _run(self, tests: Sequence[str], how: Mapping[str, str], seconds: float) -> tuple[str, str | None]:
         """What the tests say, and the first that failed."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("COV", "PYTEST"))}
         # What plugins there are beside these takes longer to load than most tests take to run.
-        clean |= {"PYTHONPATH": str(self.root), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-        plugins = ["-p", "pytest_timeout", "-p", "anyio.pytest_plugin"]
+        clean |= {"PYTHONPATH": f"{self.root}{os.pathsep}{TOOLS}", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **how}
+        plugins = ["-p", "pytest_timeout", "-p", "anyio.pytest_plugin", "-p", "reaching"]
         command = [sys.executable, "-m", "pytest", "-x", "-q", *plugins, "--timeout", str(PER_TEST_S), *tests]
         try:
             done = subprocess.run(  # noqa: S603 - the project's tests
-                command, cwd=self.root, env=clean, capture_output=True, text=True, timeout=PER_MUTANT_S, check=False,
+                command, cwd=self.root, env=clean, capture_output=True, text=True, timeout=seconds, check=False,
                 stdin=subprocess.DEVNULL,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
@@ -151,8 +162,8 @@ class Copy:
         if done.returncode in (0, 5):
             return "passed", None
         found = _FAILED.search(done.stdout)
-        # Without a name pytest itself went down with it, or the frame of the tests does not import.
-        return "failed", found[1] if found else tests[0]
+        # Without a name pytest itself went down with it: there is no test to look at again.
+        return "failed", found[1] if found else None
 
 
 def write(path: Path, source: str) -> None:
@@ -170,24 +181,42 @@ def interval(killed: int, of: int) -> tuple[float, float]:
     return middle - half, middle + half
 
 
-def measured(name: str, area: Area, project: Path, size: int, seed: int) -> dict[str, Any]:
-    """The sample judged one by one; in the order in which it was drawn, so that a part of it is a sample too."""
+def verdicts(area: Area, project: Path, places: Sequence[Place], at_once: int) -> Iterator[str]:
+    """One a place and in their order, so that a part of them is a sample too."""
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(at_once) as pool:
+        copies = [Copy(project, Path(folder) / str(number)) for number in range(at_once)]
+        reach, free = copies[0].reach(tests_of(area, project)), copies.copy()
+
+        def judged(place: Place) -> str:
+            copy = free.pop()
+            try:
+                return copy.judged(place, reach.tests(place.module, place.mutant.line))
+            finally:
+                free.append(copy)
+
+        try:
+            yield from pool.map(judged, places)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def measured(name: str, area: Area, project: Path, size: int, seed: int, at_once: int = 1) -> dict[str, Any]:
+    """The sample judged one by one."""
     population, places = sampled(area, project, size, seed)
     sources, began = digest(area, project), time.time()
-    survived, verdicts = list[dict[str, Any]](), list[str]()
-    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
-        copy = Copy(project, Path(folder))
-        for place in places:
-            verdicts.append(copy.judged(place, tests_of(area, project, place.module)))
-            if verdicts[-1] == "passed":
+    survived, seen = list[dict[str, Any]](), list[str]()
+    with contextlib.suppress(KeyboardInterrupt):
+        for place, verdict in zip(places, verdicts(area, project, places, at_once), strict=True):
+            seen.append(verdict)
+            if verdict == "passed":
                 survived.append({"module": place.module, "line": place.mutant.line, "what": place.mutant.what})
             where = f"{place.module}:{place.mutant.line}  {place.mutant.what}"
-            sys.stderr.write(f"{name} {len(verdicts)}/{len(places)} {verdicts[-1]:7} {where}\n")
-    judged = len(verdicts)
+            sys.stderr.write(f"{name} {len(seen)}/{len(places)} {verdict:7} {where}\n")
+    judged = len(seen)
     killed = judged - len(survived)
     low, high = interval(killed, judged) if judged else (0.0, 1.0)
     return {
-        "mutants": population, "sampled": judged, "seed": seed, "killed": killed, "hung": verdicts.count("hung"),
+        "mutants": population, "sampled": judged, "seed": seed, "killed": killed, "hung": seen.count("hung"),
         "score": round(killed / max(judged, 1), 4), "low": round(low, 4), "high": round(high, 4),
         "sources": sources, "seconds": round(time.time() - began), "survived": survived,
     }  # fmt: skip
@@ -218,15 +247,16 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--area", choices=sorted(AREAS), action="append", help="only this one")
     parser.add_argument("--sample", type=int, default=100, help="how many mutants of an area (100)")
     parser.add_argument("--seed", type=int, default=1, help="which ones (1)")
+    parser.add_argument("--at-once", type=int, default=2, help="how many at the same time (2)")
     parser.add_argument("--metrics", type=Path, default=PROJECT / ".opencode" / "metrics")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(words)
-    if options.sample < 1:
-        parser.error("a sample has at least one mutant")
+    if min(options.sample, options.at_once) < 1:
+        parser.error("a sample has at least one mutant, judged by at least one")
     for name in options.area or AREAS:
         path = options.metrics / FILE
         told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        told[name] = measured(name, AREAS[name], PROJECT, options.sample, options.seed)
+        told[name] = measured(name, AREAS[name], PROJECT, options.sample, options.seed, options.at_once)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return tell(mutation(options.metrics), options.json)
