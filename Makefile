@@ -16,7 +16,7 @@ WORKERS := 3
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help advise test lint governance check cover long bench soak proofs prove dist audit release mutants \
+.PHONY: help advise test lint governance check cover long bench soak proofs prove dist audit release mutants suite \
 	pages lock clean
 
 help: ## Say what there is to make.
@@ -77,6 +77,9 @@ audit: $(VENV)/ready-to-release ## Known advisories of every pinned package; exi
 
 mutants: $(VENV)/ready-for-tests ## How many small faults the tests see, of a sample; takes an hour.
 	nice $(BIN)/python scripts/release/mutants.py
+
+suite: $(VENV)/ready-for-tests ## What CI runs, on five bare clones one after another: quick, and the same each time.
+	$(BIN)/python scripts/release/suite.py
 
 release: $(VENV)/ready-to-release ## The release checklist; `make release WHOLE=--whole` with its long steps.
 	$(BIN)/python scripts/release/check.py $(WHOLE)

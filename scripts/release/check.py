@@ -3,8 +3,8 @@
 usage: python scripts/release/check.py [--whole] [--json]
 
 Without `--whole`: what the manifest of requirements says, version and changelog, the tree, the pinned lists, the bill
-of materials, what coverage and mutants said last, the build. With it also style and
-types, known advisories, and bare environments on each Python.
+of materials, what coverage, mutants and runs of the suite said last, the build. With it also style and types, known
+advisories, and bare environments on each Python.
 Exit 0: all holds; 1: something fails; 3: nothing fails, but something could not be run.
 """
 
@@ -25,6 +25,7 @@ from mutants import mutation
 from packages import built_twice, elsewhere, installed
 from rows import Row, tell
 from sbom import bill_of_materials, pins
+from suite import suite
 
 from control_plane import __version__
 
@@ -128,6 +129,7 @@ def steps(whole: bool, out: Path) -> list[Row]:
         lambda: [bill_of_materials(out / "sbom.cdx.json", pins())],
         covered,
         lambda: mutation(PROJECT / ".opencode" / "metrics"),
+        lambda: suite(PROJECT / ".opencode" / "metrics"),
         lambda: built_twice(PROJECT, out),
     ]
     long: list[Callable[[], Iterable[Row]]] = [

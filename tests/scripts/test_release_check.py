@@ -10,6 +10,7 @@ import mutants
 import packages
 import pytest
 import sbom
+import suite
 from packages import PROJECT
 from rows import Row, exit_code, tell
 
@@ -130,7 +131,7 @@ def test_the_exit_code_is_that_of_the_worst_line(
     assert f"{len(states)} looked at" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("script", [audit, check, mutants, packages, sbom], ids=lambda script: script.__name__)
+@pytest.mark.parametrize("script", [audit, check, mutants, packages, sbom, suite], ids=lambda script: script.__name__)
 def test_bad_usage_exits_with_two(script: ModuleType) -> None:
     with pytest.raises(SystemExit) as ended:
         script.main(["--sideways"])
