@@ -29,7 +29,7 @@ from rows import Row, tell
 
 PROJECT = Path(__file__).parents[2]
 LISTS = PROJECT / "requirements"
-PROGRAM = (sys.executable, "-m", "pip_audit")
+PROGRAM = (sys.executable, str(Path(__file__).with_name("asking.py")))
 PATIENCE_S = 600
 GRADES = ("low", "moderate")
 

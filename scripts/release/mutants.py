@@ -3,8 +3,9 @@
 usage: python scripts/release/mutants.py [--area AREA] [--sample N] [--seed S] [--at-once N] [--metrics DIR] [--json]
 
 The area's tests run once, to see which of them reach which line. Then each mutant goes into a copy of the project, and
-those that reach it run, the quickest first. What a test fails on, or hangs at, is killed. A sample without weights: the
-interval is Wilson's, at 95 %. Ctrl-C ends an area with what was judged. Exit 0: each area at 80 % or more; 1: one is
+those that reach it run, the quickest first and no more than fit into half a minute: the score is rather too low than
+too high. What a test fails on, or hangs at, is killed. A sample without weights: the interval is Wilson's, at 95 %.
+Ctrl-C ends an area with what was judged. Exit 0: each area at 80 % or more; 1: one is
 below; 3: too few were judged, or the code is another by now.
 """
 
@@ -32,7 +33,8 @@ from rows import Row, tell
 
 PROJECT, TOOLS = Path(__file__).parents[2], Path(__file__).parent
 FILE, LEAST, ENOUGH, Z = "mutation.json", 0.8, 30, 1.96
-PER_TEST_S, PER_MUTANT_S, PER_AREA_S = 60, 300, 3600
+# Tests that take longer by themselves would pass for hung.
+PER_TEST_S, BUDGET_S, PER_MUTANT_S, PER_AREA_S = 60, 30, 900, 3600
 # Neither history nor what was made: a copy is what is written by hand.
 LEFT_BEHIND = (".git", ".venv", ".cache", "dist", "build", "__pycache__", ".*_cache", ".hypothesis", ".benchmarks")
 _FAILED = re.compile(r"^(?:FAILED|ERROR) ([^\s:]+(?:::[^\n]*?)?)(?: - .*)?$", re.MULTILINE)
@@ -190,7 +192,7 @@ def verdicts(area: Area, project: Path, places: Sequence[Place], at_once: int) -
         def judged(place: Place) -> str:
             copy = free.pop()
             try:
-                return copy.judged(place, reach.tests(place.module, place.mutant.line))
+                return copy.judged(place, reach.tests(place.module, place.mutant.line, BUDGET_S))
             finally:
                 free.append(copy)
 

@@ -7,6 +7,7 @@ no others, in its order.
 import json
 import os
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,13 +23,18 @@ class Reach(NamedTuple):
     lines: dict[str, dict[int, list[str]]]
     seconds: dict[str, float]
 
-    def tests(self, module: str, line: int) -> list[str]:
-        """Those that get to this line, the quickest first; of a line that importing runs, those of the module."""
+    def tests(self, module: str, line: int, budget: float) -> list[str]:
+        """Those that get to this line, the quickest first and as many as fit into so many seconds; of a line that
+        importing runs, those of the module.
+        """
         lines = self.lines.get(module, {})
         found = {test for test in lines.get(line, ()) if test} or {
             test for tests in lines.values() for test in tests if test
         }
-        return sorted(found, key=lambda test: (self.seconds.get(test, 0.0), test))
+        ranked = sorted(found, key=lambda test: (self.seconds[test], test))
+        spent = accumulate(self.seconds[test] for test in ranked)
+        fitting = [test for test, until in zip(ranked, spent, strict=True) if until <= budget]
+        return fitting or ranked[:1]
 
 
 def read(path: Path, project: Path) -> Reach:

@@ -3,10 +3,15 @@
 import json
 import sys
 from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import ClassVar
 
+import asking
 import audit
 import pytest
+import requests
 import sbom
 from sbom import Pin
 
@@ -111,6 +116,38 @@ def test_an_advisory_fails_and_silence_is_no_pass(
 def test_without_pip_audit_it_is_no_pass(tmp_path: Path) -> None:
     (row,) = audit.audit(lists(tmp_path), [str(tmp_path / "nowhere")], TODAY)
     assert row.state == "not run"
+
+
+class Index(BaseHTTPRequestHandler):
+    """Knows each package's own page, and no page of one version but the second package's."""
+
+    PAGES: ClassVar = {
+        "/it/json": {"info": {"version": "2.0"}, "vulnerabilities": ["of the newest"]},
+        "/it/3/json": {"info": {"version": "3"}, "vulnerabilities": ["of the version"]},
+    }
+
+    def do_GET(self) -> None:
+        page = self.PAGES.get(self.path)
+        self.send_response(200 if page else 404)
+        self.end_headers()
+        self.wfile.write(json.dumps(page).encode())
+
+    def log_message(self, format: str, *words: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [("it/3", ["of the version"]), ("it/2", ["of the newest"]), ("it/1.9", None), ("lost/2", None)],
+    ids=["a page of the version", "the newest", "an older one", "no such package"],
+)
+@pytest.mark.requirement("SHIP-47")
+def test_the_packages_page_answers_for_its_newest_version_only(page: str, said: list[str] | None) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Index) as index, requests.Session() as plain:
+        Thread(target=index.serve_forever, daemon=True).start()
+        answer = asking.Asking(plain).get(f"http://127.0.0.1:{index.server_port}/{page}/json", timeout=10)
+        index.shutdown()
+    assert answer.ok == (said is not None)
+    assert said is None or answer.json()["vulnerabilities"] == said
 
 
 @pytest.mark.requirement("SHIP-43")
