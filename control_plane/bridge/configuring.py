@@ -5,6 +5,11 @@ reviewer = "oc"
 [drivers.oc]
 kind = "opencode"     # or tmux, codex
 url = "http://127.0.0.1:4096"
+[drivers.term]
+kind = "tmux"
+programs = ["claude"]
+[drivers.term.panes.acme]    # a workspace: into whose pane its agents' wakes may be typed
+writer = "%3"
 [limits]
 ack_timeout_s = 8.0
 """
@@ -21,7 +26,10 @@ from .drivers import Driver
 from .drivers.codex import Codex
 from .drivers.opencode import OpenCode
 from .drivers.tmux import Tmux
-from .terms import DEFAULTS, Defaults
+from .terms import DEFAULTS, PANE, Defaults
+
+# Where one of these runs in a pane, the agent is gone.
+SHELLS = frozenset(("sh", "bash", "zsh", "fish", "dash", "ksh", "mksh", "csh", "tcsh", "nu", "pwsh", "ash", "busybox"))
 
 
 class DriverSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,6 +43,8 @@ class DriverSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: str | None = None
     socket: str | None = None
     spawn: tuple[str, ...] = ()
+    panes: dict[str, dict[str, str]] = {}
+    programs: tuple[str, ...] = ()
     command: tuple[str, ...] = ("codex",)
     folder: str | None = None
 
@@ -53,18 +63,31 @@ def read_settings(path: Path) -> Settings:
 
 
 def drivers_of(settings: Settings, spool: Path) -> dict[str, Driver]:
-    """The drivers by name, and each kind under its own name where nothing has to be said of it."""
-    found: dict[str, Driver] = {"tmux": Tmux(), "codex": Codex(spool)}
-    return found | {name: _driver(one, spool) for name, one in settings.drivers.items()}
+    """The drivers by name: those that are configured and no others."""
+    missing = sorted(set(settings.runtimes.values()) - set(settings.drivers))
+    if missing:
+        raise SettingsError(f"no driver is called {missing[0]!r}", cure=f"add [drivers.{missing[0]}] with its kind")
+    return {name: _driver(one, spool) for name, one in settings.drivers.items()}
 
 
 def _driver(told: DriverSettings, spool: Path) -> Driver:
     folder = None if told.folder is None else Path(told.folder)
     if told.kind == "tmux":
-        return Tmux(socket=told.socket, spawn=told.spawn, folder=folder)
+        return _tmux(told, folder)
     if told.kind == "codex":
         return Codex(spool, command=told.command, folder=folder)
     if not told.url.startswith(("http://", "https://")):
         raise SettingsError("an opencode driver needs the url of its server", cure='url = "http://127.0.0.1:4096"')
     password = os.environ.get(told.password_env) if told.password_env is not None else None
     return OpenCode(told.url, directory=told.directory, password=password, agent=told.agent, model=told.model)
+
+
+def _tmux(told: DriverSettings, folder: Path | None) -> Tmux:
+    for pane in (pane for agents in told.panes.values() for pane in agents.values()):
+        if PANE.fullmatch(pane) is None:
+            raise SettingsError(f"{pane!r} is no pane of tmux", cure="as %3: `tmux display -p '#{pane_id}'`")
+    if told.panes and not told.programs:
+        raise SettingsError("a tmux driver with panes needs the programs that run there", cure='programs = ["claude"]')
+    if shells := SHELLS.intersection(told.programs):
+        raise SettingsError(f"{min(shells)} is a shell, not an agent's program", cure="name what the agent runs as")
+    return Tmux(socket=told.socket, spawn=told.spawn, folder=folder, panes=told.panes, programs=told.programs)

@@ -88,7 +88,7 @@ class AckRead(msgspec.Struct, frozen=True):
 class HeartbeatSession(msgspec.Struct, frozen=True):
     """Say that a session lives. Fields of a later revision are tolerated."""
 
-    session_id: Annotated[Text, Meta(description="Pane, OpenCode session or Codex session: where it is woken.")]
+    session_id: Annotated[Name, Meta(description="Pane, OpenCode session or Codex session: where it is woken.")]
     runtime: Annotated[Name, Meta(description="tmux, codex or opencode.")]
     management_mode: Annotated[Literal["managed", "unmanaged"], Meta(description="Whether it may be triggered.")]
     resumable: Annotated[bool, Meta(description="Whether it can be gone on with when it has ended.")]

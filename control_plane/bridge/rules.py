@@ -36,7 +36,9 @@ from .terms import (
     LONGEST_TITLE,
     MOST_PARTICIPANTS,
     OVERRIDES,
+    PANE,
     SCHEMA_VERSION,
+    SESSION,
     SYSTEM,
     Defaults,
     Kind,
@@ -233,9 +235,8 @@ def heartbeat(
     known: Session | None, workspace: str, session: str, runtime: str, *, managed: bool, resumable: bool, status: str,
     actor: Actor, now: float,
 ) -> list[Event]:  # fmt: skip
-    for field, value in (("session_id", session), ("runtime", runtime)):
-        if not 0 < len(value) <= 200 or not value.isprintable():
-            raise InvalidArgument(f"{field} is a line of 1 to 200 characters")
+    check_name("runtime", runtime)
+    check_session(runtime, session)
     if known is not None and now < known.seen:
         return []
     return [
@@ -296,6 +297,16 @@ def check_text(field: str, text: str, longest: int) -> None:
 def check_name(field: str, name: str) -> None:
     if NAME.fullmatch(name) is None:
         raise InvalidArgument(f"{field} is no name", cure="letters, digits and ._:@/+- , at most 128, no spaces")
+
+
+def check_session(runtime: str, session: str) -> None:
+    """A driver may have any name; where it is a kind of runtime, that kind's grammar holds."""
+    pane = PANE.fullmatch(session) is not None
+    known = pane or SESSION.fullmatch(session) is not None
+    if not known or (runtime == "tmux" and not pane) or (runtime in ("codex", "opencode") and pane):
+        raise InvalidArgument(
+            "session_id names no session", cure="a pane as %3 in tmux, else letters, digits, _ and - , at most 128"
+        )
 
 
 def check_agent(name: str) -> None:

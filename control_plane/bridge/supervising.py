@@ -245,7 +245,7 @@ def _order(job: Job) -> Order:
 
 def _hopeless(outcome: Outcome) -> bool:
     """Trying the same again would come to the same."""
-    return outcome.reason in ("RUNTIME_NOT_FOUND", "RUNTIME_OFFLINE")
+    return outcome.reason in ("RUNTIME_NOT_FOUND", "RUNTIME_OFFLINE", "PANE_NOT_BOUND")
 
 
 def _unread(thread: Thread) -> str:

@@ -1,5 +1,6 @@
 """Words and limits of the bridge: what callers may say, and every default of the supervisor."""
 
+import re
 from enum import StrEnum
 from typing import Final
 
@@ -10,6 +11,9 @@ SYSTEM: Final = "bridge"
 LONGEST_BODY, LONGEST_TITLE, LONGEST_REASON, LONGEST_KEY, LONGEST_METADATA = 65_536, 200, 1000, 200, 16_384
 LONGEST_PROMPT: Final = 8192
 MOST_PARTICIPANTS, PAGE, MOST_SUMMARISED = 100, 200, 1000
+# What a session may be called: it ends up in the command line of a runtime, in the path of a URL, as a tmux target.
+PANE: Final = re.compile(r"%[0-9]{1,9}")
+SESSION: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}")
 OVERRIDES: Final = ("human_override:", "coordinator_override:")
 
 

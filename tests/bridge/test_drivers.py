@@ -13,16 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.bridge.configuring import drivers_of, read_settings
+from control_plane.bridge.configuring import Settings, drivers_of, read_settings
 from control_plane.bridge.drivers import Order, Outcome
 from control_plane.bridge.drivers.codex import Codex
 from control_plane.bridge.drivers.opencode import OpenCode
 from control_plane.bridge.drivers.processes import running
-from control_plane.bridge.drivers.tmux import Tmux
+from control_plane.bridge.drivers.tmux import Tmux, typed
 from control_plane.bridge.supervising import Supervisor
 from control_plane.bridge.terms import JobStatus, Step
 from control_plane.errors import SettingsError
-from tests.bridge.conftest import House
+from tests.bridge.conftest import REVIEWER, House
+
+BEAT = {"management_mode": "managed", "resumable": True, "status": "idle"}
 
 
 def order(step: Step = Step.TRIGGER, **more) -> Order:
@@ -54,6 +56,11 @@ class Terminal:
         self.tmux("-f", "/dev/null", "new-session", "-d", "-s", "agent", "-x", "200", "-y", "50", command)
         self.pane = self.tmux("display-message", "-p", "-t", "agent", "#{pane_id}").strip()
 
+    def driver(self, pane: str | None = None) -> Tmux:
+        """As an operator configures it: this pane is the reviewer's, who is a Python program."""
+        bound = {"w1": {"reviewer": pane or self.pane}}
+        return Tmux(socket=self.socket, panes=bound, programs=[Path(sys.executable).name])
+
     def tmux(self, *words: str) -> str:
         environment = {name: value for name, value in os.environ.items() if name != "TMUX"}
         done = subprocess.run(
@@ -76,13 +83,46 @@ def terminal() -> Iterator[Terminal]:
 
 @pytest.mark.requirement("BRIDGE-13")
 def test_a_wake_is_typed_into_a_pane_as_one_line(terminal: Terminal) -> None:
-    driver, asked = Tmux(socket=terminal.socket), order(session=terminal.pane, prompt="C-c Enter; $(x) `y` -t\x03")
+    driver, asked = terminal.driver(), order(session=terminal.pane, prompt="C-c Enter; $(x) `y` -t it's\x03")
     assert driver.wake(asked, 20) == Outcome("sent")
     until(lambda: len(terminal.lines()) == 1)
-    assert terminal.lines() == [asked.envelope()]
+    assert terminal.lines() == [typed(asked)]
+    assert typed(asked).endswith("] C-c Enter    x   y  -t it\N{RIGHT SINGLE QUOTATION MARK}s")
     assert driver.seen(asked)
     assert not driver.seen(order(session=terminal.pane, reason="else").__class__("trg_2", 1, Step.TRIGGER, *("",) * 5))
-    assert driver.wake(order(session="%99"), 20) == Outcome("failed", "RUNTIME_NOT_FOUND")
+    assert terminal.driver("%99").wake(order(session="%99"), 20) == Outcome("failed", "RUNTIME_NOT_FOUND")
+
+
+def test_nothing_is_typed_into_a_pane_that_nobody_bound_to_the_agent(terminal: Terminal) -> None:
+    mine = order(session=terminal.pane)
+    elsewhere = Order("trg_1", 1, Step.TRIGGER, "th_1", "w2", "reviewer", "unread", "look", terminal.pane)
+    for driver, asked in (
+        (Tmux(socket=terminal.socket), mine),
+        (terminal.driver("%7"), mine),
+        (terminal.driver(), elsewhere),
+        (terminal.driver(), order(session="agent")),
+        (terminal.driver(), order(session="")),
+    ):
+        assert driver.wake(asked, 0) == Outcome("failed", "PANE_NOT_BOUND")
+        assert not driver.seen(asked)
+    assert terminal.lines() == []
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_a_pane_whose_agent_has_ended_is_left_alone_and_its_shell_runs_nothing(
+    terminal: Terminal, tmp_path: Path, shell: str
+) -> None:
+    ran, read = tmp_path / "ran", tmp_path / "read"
+    pane = terminal.tmux("new-window", "-P", "-F", "#{pane_id}", "-t", "agent", shell).strip()
+    driver = terminal.driver(pane)
+    asked = order(session=pane, prompt=f"; touch {ran}; $(touch {ran}) `touch {ran}` | touch {ran} & (touch {ran}) '")
+    until(lambda: driver.wake(asked, 0) == Outcome("busy", "AGENT_NOT_IN_PANE"))
+    # What if it ends between the look and the last key: the shell gets the very line.
+    for line in (typed(asked), f"touch {read}"):
+        terminal.tmux("send-keys", "-t", pane, "-l", "--", line)
+        terminal.tmux("send-keys", "-t", pane, "Enter")
+    until(read.exists)
+    assert not ran.exists()
 
 
 @pytest.mark.requirement("BRIDGE-13", "BRIDGEOPS-70", "BRIDGEOPS-87")
@@ -92,7 +132,7 @@ def test_a_pane_at_which_a_person_types_is_left_alone(terminal: Terminal) -> Non
         os.environ.pop("TMUX", None)
         os.environ["TERM"] = "xterm"
         os.execvp("tmux", ["tmux", "-S", terminal.socket, "attach", "-t", "agent"])
-    driver, asked = Tmux(socket=terminal.socket), order(session=terminal.pane)
+    driver, asked = terminal.driver(), order(session=terminal.pane)
     drain = threading.Thread(target=_drain, args=(seat,), daemon=True)
     drain.start()
     try:
@@ -150,8 +190,43 @@ def test_codex_is_resumed_or_begun_once_for_each_attempt(codex: tuple[Codex, Pat
         assert driver.wake(asked, 20) == Outcome("sent")
     until(lambda: calls.exists() and len(calls.read_text().splitlines()) == 2)
     told = sorted(json.loads(line) for line in calls.read_text().splitlines())
-    assert told == [[["exec", fresh.envelope()], "trg_2"], [["exec", "resume", "s1", again.envelope()], "trg_1"]]
+    assert told == [
+        [["exec", "--", fresh.envelope()], "trg_2"],
+        [["exec", "resume", "--", "s1", again.envelope()], "trg_1"],
+    ]
     assert driver.seen(again)
+
+
+def test_a_session_that_is_an_option_or_a_path_reaches_no_runtime(codex: tuple[Codex, Path]) -> None:
+    driver, calls = codex
+    for name in ('-cnotify=["sh","-c","id"]', "--help", "a b", "../x", "s;x", "%0"):
+        assert driver.wake(order(Step.RESUME, session=name), 20) == Outcome("failed", "RUNTIME_NOT_FOUND")
+        assert OpenCode("http://127.0.0.1:1").wake(order(session=name), 20) == Outcome("failed", "RUNTIME_NOT_FOUND")
+    assert running() == 0
+    assert not calls.exists()
+
+
+def test_a_heartbeat_names_a_session_as_its_runtime_does(house: House) -> None:
+    option = '-cnotify=["sh","-c","id"]'
+    for runtime, wrong in {
+        "tmux": ["agent", "%", "%0;x", "%0 ", "s1"], "codex": ["%0", option, "-s", "a/b", "s" * 129],
+        "opencode": ["ses_1/abort?x=", "..", "%1"], "terminal": ["a b", option, "é", "{last}", "%1\n"],
+    }.items():  # fmt: skip
+        for name in wrong:
+            assert house.refused("heartbeat_session", REVIEWER, **BEAT, runtime=runtime, session_id=name)
+    for runtime, name in (("tmux", "%0"), ("terminal", "%12"), ("codex", "0199-abc"), ("opencode", "ses_1A")):
+        house.call("heartbeat_session", REVIEWER, **BEAT, runtime=runtime, session_id=name)
+
+
+def test_only_configured_drivers_wake(house: House, tmp_path: Path) -> None:
+    """Somebody names a pane, or a session of Codex, of a house that configured neither."""
+    house.supervisor = Supervisor(house.bridge, drivers_of(Settings(), tmp_path))
+    house.beat(runtime="tmux", session_id="%0")
+    thread = house.thread()
+    house.say(thread)
+    for after in (1, 1, 1, 1):
+        house.tick(after)
+    assert (house.job(thread).status, house.job(thread).why) == (JobStatus.DEAD_LETTER, "RUNTIME_NOT_FOUND")
 
 
 def test_where_codex_is_missing_the_wake_fails_and_may_be_tried_again(tmp_path: Path) -> None:
@@ -171,8 +246,8 @@ def test_a_dormant_codex_is_woken_from_a_message(house: House, codex: tuple[Code
     house.tick(1)
     until(lambda: calls.exists() and calls.read_text().endswith("\n"))
     (words, job) = json.loads(calls.read_text())
-    assert words[:3] == ["exec", "resume", "0199-abc"]
-    assert f"id={job} attempt=1 thread={thread}" in words[3]
+    assert words[:4] == ["exec", "resume", "--", "0199-abc"]
+    assert f"id={job} attempt=1 thread={thread}" in words[4]
     assert house.job(thread).status is JobStatus.TRIGGERING
 
 
@@ -244,8 +319,13 @@ def test_settings_name_drivers_runtimes_and_limits(tmp_path: Path) -> None:
     )
     settings = read_settings(file)
     assert (settings.runtimes, settings.limits.ack_timeout_s, settings.limits.retries) == ({"reviewer": "oc"}, 3.0, 2)
-    assert sorted(drivers_of(settings, tmp_path)) == ["codex", "oc", "tmux"]
-    for wrong in ("[limits]\nack = 1", "[drivers.x]\nkind = 'else'", "x", "[drivers.x]\nkind = 'opencode'"):
+    assert sorted(drivers_of(settings, tmp_path)) == ["oc"]
+    tmux = "[drivers.x]\nkind = 'tmux'\n"
+    for wrong in (
+        "[limits]\nack = 1", "[drivers.x]\nkind = 'else'", "x", "[drivers.x]\nkind = 'opencode'",
+        "[runtimes]\nreviewer = 'tmux'", f"{tmux}panes.w1.reviewer = '%0'", f"{tmux}programs = ['zsh']",
+        f"{tmux}programs = ['claude']\npanes.w1.reviewer = 'main'",
+    ):  # fmt: skip
         file.write_text(wrong)
         with pytest.raises(SettingsError):
             drivers_of(read_settings(file), tmp_path)

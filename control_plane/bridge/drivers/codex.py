@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..terms import Step
+from ..terms import SESSION, Step
 from . import SENT, Order, Outcome
 from .processes import start
 
@@ -18,7 +18,10 @@ class Codex:
     def wake(self, order: Order, quiet_s: float) -> Outcome:  # noqa: ARG002 - nobody types into it
         # There is no live session to tell: triggering one is resuming it.
         resumes = order.step is not Step.SPAWN and bool(order.session)
-        words = ["exec", "resume", order.session, order.envelope()] if resumes else ["exec", order.envelope()]
+        if resumes and SESSION.fullmatch(order.session) is None:
+            return Outcome("failed", "RUNTIME_NOT_FOUND")
+        # After `--` nothing is an option.
+        words = ["exec", *(("resume", "--", order.session) if resumes else ("--",)), order.envelope()]
         note = self._note(order)
         self._spool.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from ...dialling import dial
-from ..terms import Step
+from ..terms import SESSION, Step
 from . import SENT, Order, Outcome
 
 PATIENCE_S = 10.0
@@ -25,9 +25,13 @@ class OpenCode:
         self._agent, self._model = agent, model
 
     def wake(self, order: Order, quiet_s: float) -> Outcome:  # noqa: ARG002 - prompts queue behind a turn
+        if order.step is not Step.SPAWN and SESSION.fullmatch(order.session) is None:
+            return Outcome("failed", "RUNTIME_NOT_FOUND")
         try:
             session = order.session if order.step is not Step.SPAWN else self._new(order)
-            status, _ = self._ask("POST", f"/session/{quote(session)}/prompt_async", self._prompt(order.envelope()))
+            status, _ = self._ask(
+                "POST", f"/session/{quote(session, safe='')}/prompt_async", self._prompt(order.envelope())
+            )
         except (OSError, http.client.HTTPException, msgspec.MsgspecError, KeyError, TypeError):
             return Outcome("failed", "RUNTIME_OFFLINE")
         if status in (200, 204):
@@ -40,7 +44,7 @@ class OpenCode:
 
     def _has(self, session: str, mark: str) -> bool:
         try:
-            status, told = self._ask("GET", f"/session/{quote(session)}/message")
+            status, told = self._ask("GET", f"/session/{quote(session, safe='')}/message")
         except (OSError, http.client.HTTPException, msgspec.MsgspecError):
             return False
         texts = [part.get("text", "") for message in told or () for part in message.get("parts", ())]

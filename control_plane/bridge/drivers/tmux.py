@@ -1,6 +1,9 @@
-"""Agents in tmux panes: the session's id is the pane, the wake is typed into it."""
+"""Agents in tmux panes: the wake is typed into the pane that an operator bound to the agent, and into no other.
 
-from collections.abc import Sequence
+A heartbeat only repeats that pane: whoever may send one could else have a line typed into anybody's terminal.
+"""
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...clock import Clock
@@ -9,40 +12,59 @@ from . import SENT, Order, Outcome
 from .processes import run
 
 MOST_LINES = 400
+# The agent may end between the look and the last key, and its shell would read the line.
+_QUOTES = "\N{RIGHT SINGLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}"
+_HARMLESS = str.maketrans(";&|<>$`()\\!'\"", f"{' ' * 11}{_QUOTES}")
 
 
 class Tmux:
-    """`socket` chooses a server other than the user's; `spawn` is what a new pane runs."""
+    """`panes`: by workspace and agent; `programs`: what runs there while the agent is there; `spawn`: in a new pane.
+
+    `socket` chooses a server other than the user's.
+    """
 
     def __init__(
         self, *, socket: str | None = None, spawn: Sequence[str] = (), folder: Path | None = None,
-        session: str = "bridge",
+        session: str = "bridge", panes: Mapping[str, Mapping[str, str]] | None = None, programs: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self._base = ["tmux", *(("-S", socket) if socket is not None else ())]
         self._spawn, self._folder, self._session = tuple(spawn), folder, session
+        self._panes, self._programs = panes or {}, frozenset(programs)
 
     def wake(self, order: Order, quiet_s: float) -> Outcome:
         if order.step is Step.SPAWN:
             return self._new(order)
-        pane = order.session
-        code, told = self._tmux(
-            "display-message", "-p", "-t", pane, "#{pane_id} #{pane_dead} #{pane_in_mode} #{session_name}"
-        )
+        if not self._bound(order):
+            return Outcome("failed", "PANE_NOT_BOUND")
+        hindered = self._hindered(order.session, quiet_s)
+        if hindered is not None:
+            return hindered
+        # Literally, and Enter by itself: nothing in the text is a key.
+        if self._tmux("send-keys", "-t", order.session, "-l", "--", typed(order))[0] != 0:
+            return Outcome("failed", "RUNTIME_NOT_FOUND")
+        entered = self._tmux("send-keys", "-t", order.session, "Enter")[0] == 0
+        return SENT if entered else Outcome("failed", "RUNTIME_OFFLINE")
+
+    def _hindered(self, pane: str, quiet_s: float) -> Outcome | None:
+        facts = "#{pane_id} #{pane_dead} #{pane_in_mode} #{session_id} #{pane_current_command}"
+        code, told = self._tmux("display-message", "-p", "-t", pane, facts)
         if code != 0 or not told.startswith("%"):
             return Outcome("failed", "RUNTIME_NOT_FOUND")
-        _, dead, in_mode, session = told.strip().split(" ", 3)
+        _, dead, in_mode, session, program = told.rstrip("\n").split(" ", 4)
         if dead == "1":
             return Outcome("failed", "RUNTIME_OFFLINE")
         if in_mode == "1" or self._typing(session, quiet_s):
             return Outcome("busy", "OPERATOR_BUSY")
-        # Literally, and Enter by itself: nothing in the text is a key.
-        if self._tmux("send-keys", "-t", pane, "-l", "--", order.envelope())[0] != 0:
-            return Outcome("failed", "RUNTIME_NOT_FOUND")
-        return SENT if self._tmux("send-keys", "-t", pane, "Enter")[0] == 0 else Outcome("failed", "RUNTIME_OFFLINE")
+        return None if program in self._programs else Outcome("busy", "AGENT_NOT_IN_PANE")
 
     def seen(self, order: Order) -> bool:
+        if not self._bound(order):
+            return False
         code, text = self._tmux("capture-pane", "-p", "-J", "-t", order.session, "-S", f"-{MOST_LINES}")
         return code == 0 and order.mark in text
+
+    def _bound(self, order: Order) -> bool:
+        return order.session != "" and self._panes.get(order.workspace, {}).get(order.agent) == order.session
 
     def _typing(self, session: str, quiet_s: float) -> bool:
         """Whether a person is attached who pressed a key lately."""
@@ -63,3 +85,8 @@ class Tmux:
 
     def _tmux(self, *words: str) -> tuple[int, str]:
         return run([*self._base, *words])
+
+
+def typed(order: Order) -> str:
+    """The line without what a shell acts on."""
+    return order.envelope().translate(_HARMLESS)
