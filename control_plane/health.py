@@ -6,6 +6,7 @@ import msgspec
 
 from .cadence import Summary
 from .ledger.committer import Counters
+from .ledger.witness import Witness
 from .memory.rules import Quality
 from .review.service import Status as ReviewStatus
 from .router.health import HealthSummary
@@ -74,7 +75,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     backlog: int
     rejected: dict[str, int]
     polls: Summary
-    witness_fault: str
+    witness: Witness
 
 
 def health_of(seen: Seen) -> Health:
@@ -155,8 +156,10 @@ def _signals(seen: Seen) -> list[Signal]:
         found.append(Signal("replay", 20, f"only {seen.stats.replay_parity:.2%} of the decisions replay as recorded"))
     if seen.counters.failing_for:
         found.append(Signal("ledger", 40, f"commits fail: {seen.counters.last_fault or 'no reason was given'}"))
-    if seen.witness_fault:
-        found.append(Signal("witness", 10, f"the witness cannot be written: {seen.witness_fault}"))
+    if seen.witness.refused:
+        found.append(Signal("witness", 40, f"the witness saw another history: {seen.witness.fault}"))
+    elif seen.witness.fault:
+        found.append(Signal("witness", 10, f"the witness cannot be written: {seen.witness.fault}"))
     if seen.review.alerting and not seen.review.slo.met:
         found.append(Signal("review", 5, "the review queue is older than its target"))
     if seen.quality.level in ("fail", "warning"):

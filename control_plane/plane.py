@@ -339,7 +339,7 @@ class ControlPlane:
                     version=__version__, position=self.folder.position, state=self.folder.state(ROUTER),
                     stats=self.stats(), review=self.review.status(), quality=self.memory.quality(),
                     counters=self.ledger.counters, backlog=self.ledger.backlog, rejected=self.learning.counts().reasons,
-                    polls=self._watch.summary(), witness_fault=self._opened.witness.fault,
+                    polls=self._watch.summary(), witness=self._opened.witness,
                 )
             )  # fmt: skip
 
@@ -351,6 +351,8 @@ class ControlPlane:
             self.ledger.size()
         except LedgerError as fault:
             return f"the ledger cannot be read: {fault}"
+        if self._opened.witness.refused:
+            return f"the witness saw another history: {self._opened.witness.fault}"
         failing = self.ledger.counters.failing_for
         return f"commits fail: {self.ledger.counters.last_fault}" if failing else ""
 

@@ -18,9 +18,9 @@ from .keys import host_key
 from .notes import Note, Signer
 from .proofs import TileTree
 from .recovery import Recovered, recover_journals
-from .sealing import Authority
+from .sealing import Authority, TreeStore
 from .sqlite_backend import SQLiteBackend
-from .witness import Witness, check_witness
+from .witness import Sighting, Witness, check_witness
 
 
 class Opened:
@@ -73,7 +73,7 @@ class Opened:
             note.signed_by(self.keyring().valid_at(head.size))
             sighting = self.witness.read()
             if sighting is not None:
-                check_witness(sighting, self.identity.root, head.size, TileTree(head.size, store.tile))
+                self._contains(sighting, head.size, store)
 
     def recover(self) -> int:
         """Commit what dead writers left; the number of events that came back."""
@@ -93,11 +93,20 @@ class Opened:
                 continue  # another process wrote to this stream between our look and our turn
 
     def sight(self) -> None:
-        """Let the witness see the head."""
+        """Let the witness see the head; raises Rollback when it has seen a history that is not ours."""
         with self.backend.tree() as store:
             note = store.last_note()
         if note is not None:
-            self.witness.write(self.identity.root, note)
+            self.witness.write(self.identity.root, note, self._still_contains)
+
+    def _still_contains(self, sighting: Sighting) -> None:
+        # The log as it is now: what another process showed the witness a moment ago is in it by then.
+        with self.backend.tree() as store:
+            note = store.last_note()
+            self._contains(sighting, Note.parse(note).checkpoint().size if note else 0, store)
+
+    def _contains(self, sighting: Sighting, size: int, store: TreeStore) -> None:
+        check_witness(sighting, self.identity.root, size, TileTree(size, store.tile))
 
     def root_at(self, position: int) -> bytes:
         """The root of the tree as it was when the log ended at this position."""

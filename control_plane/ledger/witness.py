@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -24,6 +24,10 @@ class Sighting(msgspec.Struct, frozen=True):
         return Note.parse(self.note).checkpoint()
 
 
+# Raises Rollback unless the log as it is now contains what was seen.
+Contains = Callable[[Sighting], None]
+
+
 def witness_folder(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> Path:
     named = environment.get("CONTROL_PLANE_WITNESS")
     if named:
@@ -36,7 +40,7 @@ class Witness:
     def __init__(self, folder: Path, ledger: str) -> None:
         self.path = folder / f"{ledger}.json"
         self._seen = ""
-        self.fault = ""
+        self.fault, self.refused = "", False
 
     def read(self) -> Sighting | None:
         """The last sighting, None before the first; it parses, or the witness is damaged."""
@@ -58,15 +62,20 @@ class Witness:
             ) from None
         return sighting
 
-    def write(self, root_key: Verifier, note: str) -> None:
-        """Remember a higher checkpoint; a witness that cannot be written is reported, not fatal."""
+    def write(self, root_key: Verifier, note: str, contains: Contains) -> None:
+        """Remember a higher checkpoint of the log that contains the one before, else raise Rollback.
+
+        A witness that cannot be written is reported, not fatal.
+        """
         if note == self._seen:
             return
         try:
             with self._alone():
-                if self._rises(Sighting(str(root_key), note)):
-                    self._replace(Sighting(str(root_key), note))
-            self._seen, self.fault = note, ""
+                self._seen = self._raised(Sighting(str(root_key), note), contains)
+            self.fault, self.refused = "", False
+        except Rollback as fault:
+            self.fault, self.refused = str(fault), True
+            raise
         except OSError as fault:
             self.fault = f"{self.path}: {os.strerror(fault.errno or 0)}"
         except ControlPlaneError as fault:
@@ -82,12 +91,21 @@ class Witness:
                 f"the witness {self.path} cannot be written", why=os.strerror(fault.errno or 0)
             ) from None
 
-    def _rises(self, sighting: Sighting) -> bool:
-        """Another process may have seen more by now; what a witness saw it never takes back by itself."""
+    def _raised(self, sighting: Sighting, contains: Contains) -> str:
+        """The note that the witness has now: what it saw it never takes back by itself, nor for another history.
+
+        Another process may have seen more by now, or a fork of this log. Only our own last note needs no proof.
+        """
         before = self.read()
-        if before is not None and before.root_key != sighting.root_key:
-            raise Rollback(f"the witness {self.path} knows another ledger of this name")
-        return before is None or before.checkpoint().size < sighting.checkpoint().size
+        if before is None:
+            self._replace(sighting)
+            return sighting.note
+        rises = before.checkpoint().size < sighting.checkpoint().size
+        if not rises or before.note != self._seen or before.root_key != sighting.root_key:
+            contains(before)
+        if rises:
+            self._replace(sighting)
+        return sighting.note if rises else before.note
 
     def _replace(self, sighting: Sighting) -> None:
         # Else a power cut may leave the name without the content: a witness that is damaged for no reason.
