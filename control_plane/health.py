@@ -156,7 +156,7 @@ def _signals(seen: Seen) -> list[Signal]:
         found.append(Signal("replay", 20, f"only {seen.stats.replay_parity:.2%} of the decisions replay as recorded"))
     if seen.counters.failing_for:
         found.append(Signal("ledger", 40, f"commits fail: {seen.counters.last_fault or 'no reason was given'}"))
-    if seen.witness.refused:
+    if seen.witness.refused is not None:
         found.append(Signal("witness", 40, f"the witness saw another history: {seen.witness.fault}"))
     elif seen.witness.fault:
         found.append(Signal("witness", 10, f"the witness cannot be written: {seen.witness.fault}"))

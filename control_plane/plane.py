@@ -348,11 +348,9 @@ class ControlPlane:
         if self._closed:
             return "it is closed"
         try:
-            self.ledger.size()
+            self._opened.check_in_use()
         except LedgerError as fault:
-            return f"the ledger cannot be read: {fault}"
-        if self._opened.witness.refused:
-            return f"the witness saw another history: {self._opened.witness.fault}"
+            return f"the ledger cannot be used: {fault}"
         failing = self.ledger.counters.failing_for
         return f"commits fail: {self.ledger.counters.last_fault}" if failing else ""
 

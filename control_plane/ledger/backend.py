@@ -41,6 +41,9 @@ class Backend(Protocol):
     def changed(self) -> bool:
         """Whether another process has committed since the last time that this was asked."""
 
+    def check_place(self) -> None:
+        """Raise when what is committed here would not be found where others look for it."""
+
     def use(self, authority: Authority) -> None:
         """Sign with these keys from now on."""
 

@@ -139,20 +139,23 @@ class Journal:
         with self._lock:
             self._retire()
 
-    def close(self) -> None:
-        """Give everything back; frames that are not committed stay on disk for the next process."""
+    def close(self, *, keep: bool = False) -> None:
+        """Give everything back; frames that are not committed stay on disk for the next process.
+
+        `keep` leaves those that were committed too, as far back as they are still there.
+        """
         with self._lock:
             if self._gone is not None:
                 return
             self._refuse(LedgerClosed("the ledger is closed", cure="open it again"))
-            waiting = self._reading.sequence < self._sequence
-            kept = (self._active, *(segment for segment, _ in self._full)) if waiting else ()
+            keep = keep or self._reading.sequence < self._sequence
+            kept = (self._active, *(segment for segment, _ in self._full)) if keep else ()
             for segment in self._segments:
                 if segment in kept:
                     segment.close()
                 else:
                     segment.delete()
-            if waiting:
+            if keep:
                 os.close(self._handle)
             else:
                 remove_folder(self._folder, self._handle)

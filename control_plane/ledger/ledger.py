@@ -200,13 +200,16 @@ class Ledger:
         """Commit what is left; raises when that is impossible, and leaves it in the journal for the next process."""
         if self._journal.closed:
             return
+        kept = True
         try:
             self._committer.close()
+            self._opened.check_place()
+            kept = False
         finally:
             shutdown.forget(self)
             # A commit that hangs still reads the journal; both are then left to the end of the process.
             if self._committer.stopped:
-                self._journal.close()
+                self._journal.close(keep=kept)
                 self._opened.close()
 
     def _insert(self, stream: str, version: int, topics: list[str], states: list[bytes]) -> int:

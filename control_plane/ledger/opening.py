@@ -75,6 +75,13 @@ class Opened:
             if sighting is not None:
                 self._contains(sighting, head.size, store)
 
+    def check_in_use(self) -> None:
+        """Between two commits: it can be read, it lies at its place, and the witness saw no other history."""
+        self.backend.check_place()
+        self.backend.size()
+        if self.witness.refused is not None:
+            raise self.witness.refused.with_traceback(None)
+
     def recover(self) -> int:
         """Commit what dead writers left; the number of events that came back."""
         with _in_our_words("what dead writers left cannot be committed yet"), self.home.locked():

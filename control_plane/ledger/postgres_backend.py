@@ -82,6 +82,9 @@ class PostgresBackend:
         self._check_process()
         return self._listener.heard()
 
+    def check_place(self) -> None:
+        """A server says so itself when its database is gone."""
+
     def wait_for_change(self, timeout: float) -> bool:
         """`changed`, but sleep until another process commits or the time is up; for one waiting thread."""
         self._check_process()

@@ -8,10 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from ..errors import ForeignHome, HomeReadOnly, LedgerDamaged, LedgerUnavailable, NewerHome
+from eventsourcing.persistence import PersistenceError
+from eventsourcing.sqlite import SQLiteCursor
+
+from ..errors import ControlPlaneError, ForeignHome, HomeReadOnly, LedgerDamaged, LedgerUnavailable, NewerHome
 from . import archived
 from .archived import ArchivedRows, Retired
 from .backend import Row
+from .place import Place
 from .sealing import Authority, Sealer, TreeStore
 from .sqlite import APPLICATION_ID, SCHEMA, SignedSQLiteApplicationRecorder, SignedSQLiteDatastore, SQLiteTree
 
@@ -47,18 +51,27 @@ class SQLiteBackend:
             check_schema(path)
         # Text ids: streams have names that people read.
         self._datastore = SignedSQLiteDatastore(
-            _uri(path), authority=authority, lock_timeout=LOCK_TIMEOUT, originator_id_type="text"
+            _uri(path, "rwc" if create else "rw"),
+            authority=authority,
+            lock_timeout=LOCK_TIMEOUT,
+            originator_id_type="text",
         )
         self._recorder = SignedSQLiteApplicationRecorder(self._datastore)
         if create:
             self._recorder.create_table()
+        # Before anything is read: what takes its place meanwhile is noticed.
+        self._place = Place(path)
         self._archived = ArchivedRows(path.with_name("archive"))
         self._reader = _connect(path)
         self._read_lock = threading.RLock()
         self._data_version = -1
 
     def insert(self, stream: str, first_version: int, topics: list[str], states: list[bytes]) -> int:
-        return self._recorder.insert_run(stream, first_version, topics, states)
+        # As late as can be: what was stored by a commit that is refused would look like a commit in doubt.
+        with self._in_place():
+            return self._recorder.insert_run(
+                stream, first_version, topics, states, beside=lambda _: self._place.check()
+            )
 
     @_reading
     def stored_upto(self, reader: sqlite3.Connection, stream: str) -> int:
@@ -107,9 +120,22 @@ class SQLiteBackend:
 
     def retire(self, moved: Retired, stream: str, version: int, topic: str, state: bytes) -> int:
         """Let go of rows that the archive holds, and say so in the log: both or neither."""
-        return self._recorder.insert_run(
-            stream, version, [topic], [state], beside=lambda cursor: archived.retire(cursor, moved)
-        )
+
+        def beside(cursor: SQLiteCursor) -> None:
+            archived.retire(cursor, moved)
+            self._place.check()
+
+        with self._in_place():
+            return self._recorder.insert_run(stream, version, [topic], [state], beside=beside)
+
+    @contextlib.contextmanager
+    def _in_place(self) -> Iterator[None]:
+        """Whatever else a file says that took the place of ours, that comes first."""
+        try:
+            yield
+        except (PersistenceError, ControlPlaneError):
+            self._place.check()
+            raise
 
     def compact(self) -> bool:
         """Give free pages back to the disk; False when others are too busy with the database."""
@@ -137,6 +163,9 @@ class SQLiteBackend:
         before, self._data_version = self._data_version, reader.execute("PRAGMA data_version").fetchone()[0]
         return before != self._data_version
 
+    def check_place(self) -> None:
+        self._place.check()
+
     def use(self, authority: Authority) -> None:
         self._datastore.sealer = Sealer(authority)
 
@@ -151,7 +180,7 @@ def check_schema(path: Path) -> None:
     if not path.exists():
         raise ForeignHome(f"{path} is missing", cure="restore it from a backup; its keys and witness are still here")
     try:
-        with contextlib.closing(sqlite3.connect(f"{_uri(path)}?mode=ro", uri=True)) as connection:
+        with contextlib.closing(sqlite3.connect(_uri(path, "ro"), uri=True)) as connection:
             application = connection.execute("PRAGMA application_id").fetchone()[0]
             schema = connection.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.OperationalError as fault:
@@ -173,9 +202,12 @@ def unavailable(path: Path, fault: Exception) -> LedgerUnavailable | LedgerDamag
     return LedgerUnavailable(f"{path} cannot be used", why=str(fault), cure="try again; nothing was lost")
 
 
-def _uri(path: Path) -> str:
-    """The database's name for SQLite: in a plain `file:` name a `?`, `#` or `%` would name another file."""
-    return path.absolute().as_uri()
+def _uri(path: Path, mode: str = "rw") -> str:
+    """The database's name for SQLite: in a plain `file:` name a `?`, `#` or `%` would name another file.
+
+    Only who makes a home makes the file: an empty one in the place of one that is gone would hide that.
+    """
+    return f"{path.absolute().as_uri()}?mode={mode}"
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -40,7 +40,8 @@ class Witness:
     def __init__(self, folder: Path, ledger: str) -> None:
         self.path = folder / f"{ledger}.json"
         self._seen = ""
-        self.fault, self.refused = "", False
+        self.fault = ""
+        self.refused: Rollback | None = None
 
     def read(self) -> Sighting | None:
         """The last sighting, None before the first; it parses, or the witness is damaged."""
@@ -72,9 +73,9 @@ class Witness:
         try:
             with self._alone():
                 self._seen = self._raised(Sighting(str(root_key), note), contains)
-            self.fault, self.refused = "", False
+            self.fault, self.refused = "", None
         except Rollback as fault:
-            self.fault, self.refused = str(fault), True
+            self.fault, self.refused = str(fault), fault
             raise
         except OSError as fault:
             self.fault = f"{self.path}: {os.strerror(fault.errno or 0)}"

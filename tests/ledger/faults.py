@@ -88,6 +88,32 @@ def full_disk(process: Obedient) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def moved_away(process: Obedient) -> Iterator[None]:
+    """The database is no longer at its path, and comes back."""
+    database = process.home / "ledger.db"
+    database.rename(database.with_suffix(".away"))
+    yield
+    database.with_suffix(".away").rename(database)
+
+
+@contextlib.contextmanager
+def replaced(process: Obedient) -> Iterator[None]:
+    """Another database lies at its path for a while: a flawless copy of its own."""
+    database = process.home / "ledger.db"
+    copy = database.with_suffix(".copy")
+    backed_up(database, copy)
+    database.rename(database.with_suffix(".away"))
+    copy.rename(database)
+    yield
+    database.with_suffix(".away").rename(database)
+
+
+def backed_up(database: Path, to: Path) -> None:
+    with contextlib.closing(sqlite3.connect(database)) as source, contextlib.closing(sqlite3.connect(to)) as target:
+        source.backup(target)
+
+
+@contextlib.contextmanager
 def injected(process: Obedient, *injections: str) -> Iterator[None]:
     """System calls of the running process fail or are slow, as strace's own words say."""
     if shutil.which("strace") is None:

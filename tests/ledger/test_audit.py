@@ -294,6 +294,8 @@ def test_a_history_that_went_on_from_an_old_copy_is_not_the_one_the_witness_saw(
     small.grow(home, 100)
     (seen,) = (path for path in Path(os.environ["CONTROL_PLANE_WITNESS"]).glob("*.json"))
     sighting = seen.read_bytes()
+    # It would refuse to see the other history.
+    seen.unlink()
     small.grow(old, 200, batch=7, at=5.0)
     seen.write_bytes(sighting)
     verdict = verify(old)
