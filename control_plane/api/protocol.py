@@ -1,4 +1,4 @@
-"""HTTP on the wire: uvicorn's, with a bound on how long and how large the head of a request may be."""
+"""HTTP on the wire: uvicorn's, with a bound on how long the head of a request may take, and how large it may be."""
 
 from asyncio import TimerHandle, Transport
 from typing import Any, Final
@@ -13,11 +13,14 @@ LARGEST_HEAD: Final = 64 << 10
 
 
 class Bounded(HttpToolsProtocol):
-    """Who opens a connection and says nothing, or begins a head and never ends it, is not waited for."""
+    """Who opens a connection and says nothing, or begins a head and never ends it, is not waited for.
+
+    What follows the last chunk of a body is read as headers too: it is bounded like them, and kept by nobody.
+    """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._beside_body = True, 0
         self._deadline: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
@@ -29,14 +32,13 @@ class Bounded(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._in_head:
-            self._head_bytes += len(data)
+        self._beside_body += len(data)
         super().data_received(data)
-        if not self._in_head or self.transport.is_closing():
+        if self.transport.is_closing():
             return
-        if self._head_bytes > LARGEST_HEAD:
-            self._refuse(431, "Request Header Fields Too Large", "http.head-too-large", "the head is too large")
-        elif self._deadline is None:
+        if self._beside_body > LARGEST_HEAD:
+            self._too_large()
+        elif self._in_head and self._deadline is None:
             self._deadline = self.loop.call_later(HEAD_S, self._give_up)
 
     def on_message_begin(self) -> None:
@@ -44,12 +46,31 @@ class Bounded(HttpToolsProtocol):
         self._in_head = True
 
     def on_headers_complete(self) -> None:
-        self._in_head, self._head_bytes = False, 0
+        self._in_head, self._beside_body = False, 0
         self._forget_deadline()
         super().on_headers_complete()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        self._beside_body = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._beside_body = 0
+        super().on_message_complete()
+
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn says it in words
         self._refuse(400, "Bad Request", "http.malformed", "this is no HTTP request")
+
+    def _too_large(self) -> None:
+        if self._in_head:
+            self._refuse(431, "Request Header Fields Too Large", "http.head-too-large", "the head is too large")
+        else:
+            # An answer may be under way by then: nothing can be said any more.
+            self.transport.close()
 
     def _give_up(self) -> None:
         self._deadline = None

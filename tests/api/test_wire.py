@@ -81,6 +81,26 @@ async def test_what_is_no_request_gets_the_same_coded_answer_each_time(plane, ac
             assert (int(head.split()[1]), json.loads(body)["code"]) == (status, code)
 
 
+@pytest.mark.parametrize("more", [b"a: b\r\n" * 2000, b"a" * 12_000], ids=["many short lines", "one that never ends"])
+async def test_what_follows_the_last_chunk_is_bounded_like_a_head(plane, access, more):
+    """Without any token: what was sent there was kept, twenty times as large, and waited for."""
+    begun = b"POST /api/advise HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+    async with served(create_app(plane, access)) as port:
+        await said(port, begun, *[more] * 100)
+
+
+async def test_a_body_in_chunks_with_something_after_it_is_read(plane, access):
+    one = (
+        b"POST /api/advise HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n"
+        b"Content-Type: application/json\r\n"
+        b'Transfer-Encoding: chunked\r\n%%s\r\n9\r\n{"type":"\r\na\r\ncode.fix"}\r\n0\r\nX-Sum: 1\r\n\r\n'
+        % TOKEN.encode()
+    )
+    async with served(create_app(plane, access)) as port:
+        answer = await said(port, one % b"", one % b"Connection: close\r\n")
+    assert answer.count(b"HTTP/1.1 200") == 2
+
+
 async def test_a_connection_serves_many_requests(plane, access):
     body = b'{"type":"code.fix"}'
     one = (
