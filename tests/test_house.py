@@ -42,6 +42,7 @@ CALLED_BY_OTHERS = {
         "_ack_read", "_create_thread", "_get_thread", "_heartbeat_session", "_post_message", "_read_messages",
         "_summarize_thread", "_trigger_participant",
     ),
+    "the catalogue of events, by the name of the step": ("upcast_v1_v2",),
     "atexit": ("_close_all",),
     "logging": ("emit",),
     "prometheus-client": ("describe",),

@@ -11,7 +11,7 @@ from ..governance.events import PolicyAdvanced, PolicyPaused, PolicyProposed, Po
 from ..ledger.backend import Row
 from ..ledger.ledger import Ledger
 from ..router.events import AdviceGiven, BreakerMoved, ResultRecorded, StrategyFailed, StrategyRecovered
-from ..router.state import truth_of
+from ..router.outcomes import truth_of
 
 # Events that are read when the page is first asked for.
 BACK: Final = 50_000

@@ -36,6 +36,7 @@ class ChoicePolicy(msgspec.Struct, frozen=True):
     hope: float = 0.08  # how far an arm's prior is raised towards certain success: who hardly ran gets a chance
     price_runs: float = 1.0  # runs that a price is worth, stated or guessed
     price_guess: float = 0.08  # an unknown price, as a share of what a success is worth
+    cost_leap: float | None = 16.0  # one run counts as at most so many times the cost expected; None: as it is
     price_doubt: float = 0.5  # standard deviation of one run's cost, as a share of the mean cost
     borrow_type_runs: float = 16.0  # runs that other task types can be worth
     borrow_repo_runs: float = 64.0  # runs that other repos of the same task type can be worth

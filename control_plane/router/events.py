@@ -1,12 +1,14 @@
 """What can happen to the router. Features, hashes and sizes of a task, never its text."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import msgspec
 
 from ..ledger.events import Event
-from .terms import Arm, Policy
+from .terms import MOST_MS, MOST_TOKENS, MOST_USD, Arm, Policy
 
 
-class CatalogueDeclared(Event, frozen=True, kw_only=True):
+class CatalogueDeclared(Event, frozen=True, kw_only=True, tag=2):
     """Arms, policy and surroundings of a process that decides; decisions name them by hash."""
 
     TOPIC: ClassVar[str] = "router.catalogue-declared"
@@ -15,6 +17,11 @@ class CatalogueDeclared(Event, frozen=True, kw_only=True):
     policy_hash: str
     environment: dict[str, str]
     declared: str
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> None:
+        """Then a cost counted in full, however far off it was."""
+        state["policy"]["cost_leap"] = None
 
 
 class AdviceGiven(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -78,6 +85,23 @@ class ResultRecorded(Event, frozen=True, kw_only=True, gc=False, omit_defaults=T
     verified: bool | None = None
     retry_after_s: float | None = None
     model_served: str | None = None
+
+
+def plausible(event: ResultRecorded) -> ResultRecorded:
+    """Without figures that nobody can have: they were stored before anybody refused them, and say nothing."""
+    # None is below 0, and dollars have the least bound: most events end here, at the price of one comparison.
+    if (event.cost_usd or 0.0) + (event.latency_ms or 0.0) + (event.ttft_ms or 0.0) + (event.tokens_in or 0.0) + (
+        event.tokens_out or 0.0
+    ) <= MOST_USD:
+        return event
+    too_much = [name for name, most in _MOST.items() if (getattr(event, name) or 0.0) > most]
+    return msgspec.structs.replace(event, **dict.fromkeys(too_much)) if too_much else event
+
+
+_MOST = {
+    "cost_usd": MOST_USD, "latency_ms": MOST_MS, "ttft_ms": MOST_MS, "tokens_in": MOST_TOKENS,
+    "tokens_out": MOST_TOKENS,
+}  # fmt: skip
 
 
 class BreakerMoved(Event, frozen=True, kw_only=True):

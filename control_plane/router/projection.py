@@ -7,4 +7,4 @@ from .events import EVENTS
 from .state import RouterState, fold
 
 READS: tuple[type[Event], ...] = (*EVENTS, AdviceInvalidated)
-ROUTER = Projection("router", 7, RouterState, fold, READS)
+ROUTER = Projection("router", 8, RouterState, fold, READS)

@@ -1,7 +1,6 @@
 """Outcomes on their way in: checked, compared with what was just said, written."""
 
 from collections.abc import Callable
-from math import inf
 from typing import Any, Protocol
 
 import msgspec
@@ -16,11 +15,15 @@ from .identity import Identity
 from .recent import Recent
 from .sessions import Sessions
 from .subject import Subject
-from .terms import ERRORS, Arms, Task, check_number, check_text
+from .terms import ERRORS, MOST_MS, MOST_TOKENS, MOST_USD, Arms, Task, check_number, check_text
 
 # Decisions of this process that are known without reading their id, and results that a repeat is compared with.
 MOST = 32_768
-_NUMBERS = ("latency_ms", "ttft_ms", "cost_usd", "tokens_in", "tokens_out", "retry_after_s")
+_MOST_OF = {
+    "latency_ms": MOST_MS, "ttft_ms": MOST_MS, "cost_usd": MOST_USD, "tokens_in": MOST_TOKENS,
+    "tokens_out": MOST_TOKENS, "retry_after_s": MOST_MS / 1e3,
+}  # fmt: skip
+LEAST_MOST = min(_MOST_OF.values())
 
 Numbers = tuple[float | None, float | None, float | None, float | None, float | None, float | None]
 
@@ -85,8 +88,8 @@ class Results:
         if step or error is not None or model_served is not None or not _bools(success, verified):
             self._check(subject.arm, step, success, verified, error, model_served)
         for value in numbers:
-            if value is not None and not (type(value) in _REAL and 0.0 <= value < inf):
-                _refuse_numbers(numbers)
+            if value is not None and not (type(value) in _REAL and 0.0 <= value <= LEAST_MOST):
+                _check_numbers(numbers)
         said, outcome = self._said, (success, error, verified, model_served, numbers)
         key = (decision, step) if step and decision is not None else decision
         if key is not None and said.get(key) == outcome:
@@ -157,6 +160,6 @@ def _bools(first: object, second: object) -> bool:
     return (first is None or first is True or first is False) and (second is None or second is True or second is False)
 
 
-def _refuse_numbers(numbers: Numbers) -> None:
-    for label, value in zip(_NUMBERS, numbers, strict=True):
-        check_number(label, value)
+def _check_numbers(numbers: Numbers) -> None:
+    for (label, most), value in zip(_MOST_OF.items(), numbers, strict=True):
+        check_number(label, value, most=most, cure="leave it out when it is not known")

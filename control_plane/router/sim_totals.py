@@ -8,9 +8,9 @@ import msgspec
 from .entries import Entry
 from .estimates import Batch, Measure
 from .hdr import fine_bucket
+from .outcomes import Outcome
 from .prospects import Prospect
 from .replay import BITS, Drawn
-from .state import Outcome
 from .terms import Policy
 
 K = TypeVar("K")

@@ -14,8 +14,9 @@ from ..ledger.backend import Row
 from ..ledger.events import Catalogue, Event
 from .choice import mix_bits
 from .entries import Entry
-from .events import AdviceGiven, CatalogueDeclared, ResultRecorded
+from .events import AdviceGiven, CatalogueDeclared, ResultRecorded, plausible
 from .lessons import NOBODY, Teacher
+from .outcomes import Outcome, truth_of
 from .prospects import Prospect, prospect_of
 from .replay import BITS, FAULTS, MOST, Drawn, Head, Point, Replay, again, point_of, recompile
 from .sim_report import (
@@ -33,7 +34,6 @@ from .sim_report import (
 )
 from .sim_totals import Given, Judged, Totals, slots_of, unfit, whole_run
 from .situation import Boards
-from .state import Outcome, truth_of
 from .strategies import STRATEGIES, Strategy
 from .terms import Policy
 from .twin import Twin
@@ -226,6 +226,7 @@ class Simulator(Replay):
 
     def _follow_result(self, event: Event) -> None:
         assert isinstance(event, ResultRecorded)
+        event = plausible(event)
         if self._twin is None:
             super()._follow_result(event)
         else:

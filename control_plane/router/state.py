@@ -20,11 +20,13 @@ from .events import (
     ResultRecorded,
     StrategyFailed,
     StrategyRecovered,
+    plausible,
 )
+from .outcomes import Outcome, alike, bounded
 from .posterior import Beliefs, learn
 from .running import Running, began, elapsed_ms, ended
 from .tails import Tail, aim, observe, penalty
-from .terms import NOT_THE_ARM, Arm, Policy
+from .terms import Arm, Policy
 
 # Decisions whose outcome can still be corrected, or recognised as a repeat.
 WINDOW = 32_768
@@ -34,41 +36,6 @@ MOVES = 1024
 OUTAGE, OUTAGE_COUNTS = 3, 8
 # A tail is judged anew after so many of its calls.
 TAIL_EVERY = 4
-
-
-class Outcome(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The part of a result that is learned from."""
-
-    success: bool | None
-    cost: float | None
-    latency_ms: float | None
-    ttft_ms: float | None
-    error: str | None
-    verified: bool | None
-    # One more fault of many in a row: an outage, which says little of the arm's work.
-    outage: bool = False
-
-    @property
-    def truth(self) -> bool | None:
-        return truth_of(self.success, self.error)
-
-    @property
-    def judged(self) -> float | None:
-        truth = None if self.outage else self.truth
-        return None if truth is None else float(truth)
-
-    @property
-    def seconds(self) -> float | None:
-        return None if self.latency_ms is None else self.latency_ms / 1000.0
-
-
-def truth_of(success: bool | None, error: str | None) -> bool | None:
-    """Whether the arm did well; None where it cannot be judged by it."""
-    if error is None:
-        return success
-    if error in NOT_THE_ARM:
-        return None
-    return False if success is None else success
 
 
 class Run(msgspec.Struct, gc=False):
@@ -165,13 +132,14 @@ def start_probe(state: RouterState, arm: str, decision: str, at: float) -> None:
 
 
 def _record(state: RouterState, event: ResultRecorded) -> None:
-    outcome = _outcome(state, event)
+    event = plausible(event)
+    outcome = _outcome(state, state.beliefs, event)
     run, before = None, None
     if event.decision is not None:
         key = run_key(event.decision)
         run = state.runs.get(key) or state.runs_before.get(key) or _open_run(state, key)
         before = run.outcomes.get(event.step)
-        if before is not None and before == msgspec.structs.replace(outcome, outage=before.outage):
+        if before is not None and alike(before, outcome):
             state.repeats += 1
             return
         run.outcomes[event.step] = outcome
@@ -193,7 +161,8 @@ def _record(state: RouterState, event: ResultRecorded) -> None:
 
 def foresee(state: RouterState, base: RouterState, event: ResultRecorded) -> None:
     """What a result will change in `base`, as far as beliefs go, learned by a copy of its beliefs."""
-    outcome = _outcome(base, event)
+    event = plausible(event)
+    outcome = _outcome(base, state.beliefs, event)
     run, before = None, None
     if event.decision is not None:
         key = run_key(event.decision)
@@ -202,7 +171,7 @@ def foresee(state: RouterState, base: RouterState, event: ResultRecorded) -> Non
             known = base.runs.get(key) or base.runs_before.get(key) or Run({})
             run = state.runs[key] = Run(dict(known.outcomes), known.learned)
         before = run.outcomes.get(event.step)
-        if before is not None and before == msgspec.structs.replace(outcome, outage=before.outage):
+        if before is not None and alike(before, outcome):
             return
         run.outcomes[event.step] = outcome
     state.seen[event.task_type] = state.seen.get(event.task_type, 0) + 1
@@ -221,15 +190,18 @@ def _learn_run(
     _learn(state, event, outcome, 1.0)
 
 
-def _outcome(state: RouterState, event: ResultRecorded) -> Outcome:
-    outage = False
+def _outcome(state: RouterState, beliefs: Beliefs, event: ResultRecorded) -> Outcome:
+    outage, cost, most = False, event.cost_usd, None
+    guess = state.policy.price_guess * state.policy.success_value_usd
+    if cost is not None and cost > guess:
+        most = bounded(cost, guess, state.policy.cost_leap, beliefs, _played(state, event), event.task_type)
     if event.success is None and event.error in FAULTS:
         breaker = state.breakers.arms.get(_played(state, event))
         row = 0 if breaker is None else breaker.consecutive
         # Now and then one counts all the same: breakers may be switched off, and an outage may last for ever.
         outage = row >= OUTAGE and row % OUTAGE_COUNTS != 0
     return Outcome(
-        event.success, event.cost_usd, event.latency_ms, event.ttft_ms, event.error, event.verified, outage
+        event.success, cost, event.latency_ms, event.ttft_ms, event.error, event.verified, outage, most
     )  # fmt: skip
 
 
@@ -328,7 +300,9 @@ def _count(state: RouterState, arm: str, outcome: Outcome, truth: bool | None, s
 
 
 def _learn(state: RouterState, event: ResultRecorded, outcome: Outcome, weight: float) -> None:
-    judged, cost, seconds = outcome.judged, outcome.cost, outcome.seconds
+    judged, cost, seconds = outcome.judged, outcome.bounded, outcome.seconds
+    if cost is None:
+        cost = outcome.cost
     learn(state.beliefs, event.arm, event.task_type, event.repo, judged, cost, seconds, weight)
 
 
@@ -345,7 +319,7 @@ def _learn_cascade(
     named = [Step(arm, verifier) for arm, verifier in steps]
     for outcomes, weight in ((run.learned, -1.0), (taken, 1.0)):
         if outcomes:
-            results = [StepResult(o.verified, o.judged, o.cost, o.seconds) for o in outcomes]
+            results = [StepResult(o.verified, o.judged, o.counted, o.seconds) for o in outcomes]
             learn_cascade(state.beliefs, event.arm, named, event.task_type, event.repo, results, weight)
     run.learned = taken
 

@@ -19,6 +19,11 @@ ERRORS = frozenset(("timeout", "rate_limit", "connection", "server", "caller", "
 NOT_THE_ARM = frozenset(("caller", "cancelled"))
 
 
+# More than anybody pays, waits for or sends at once: what lies beyond is a mistake, or was meant to outweigh all else.
+MOST_USD, MOST_MS, MOST_TOKENS = 1e6, 1e9, 1e12
+MOST_PRICE, MOST_OF_A_POLICY = 1e9, 1e12
+
+
 class UnknownArm(BadInput):
     """The catalogue has no arm of that name."""
 
@@ -45,6 +50,13 @@ class Arm(msgspec.Struct, frozen=True):
     tools: tuple[str, ...] = ()
     fallback: str | None = None
     steps: tuple[tuple[str, str | None], ...] = ()
+
+    def __post_init__(self) -> None:
+        check_text("an arm's name", self.name)
+        check_text(f"the model of {self.name}", self.model)
+        check_number(f"price_in of {self.name}", self.price_in, most=MOST_PRICE)
+        check_number(f"price_out of {self.name}", self.price_out, most=MOST_PRICE)
+        check_number(f"prior of {self.name}", self.prior, most=1.0, cure="give the share of tasks that it gets right")
 
     @classmethod
     def cascade(cls, name: str, steps: Iterable[tuple[str, str | None]], **traits: Any) -> "Arm":
@@ -92,6 +104,10 @@ class Policy(ChoicePolicy, frozen=True):
     health: HealthPolicy = HealthPolicy()
     strength_bonus: float = 0.05
     tail_slo: bool = True
+
+    def __post_init__(self) -> None:
+        for field in msgspec.structs.fields(ChoicePolicy):
+            check_number(field.name, getattr(self, field.name), least=-MOST_OF_A_POLICY, most=MOST_OF_A_POLICY)
 
     @property
     def hash(self) -> str:
@@ -150,11 +166,11 @@ class Arms:
         return arm
 
 
-def check_number(name: str, value: float | None, *, least: float = 0.0, most: float = math.inf) -> None:
+def check_number(name: str, value: float | None, *, least: float = 0.0, most: float = math.inf, cure: str = "") -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most or value == math.inf:
-        raise BadInput(f"{name} is {value!r}", why=f"it must be a number from {least:g} to {most:g}")
+        raise BadInput(f"{name} is {value!r:.40}", why=f"it must be a number from {least:g} to {most:g}", cure=cure)
 
 
 def check_text(name: str, value: object, longest: int = 200) -> None:
@@ -165,11 +181,6 @@ def check_text(name: str, value: object, longest: int = 200) -> None:
 
 
 def _check_arm(arm: Arm, known: dict[str, Arm]) -> None:
-    check_text("an arm's name", arm.name)
-    check_text(f"the model of {arm.name}", arm.model)
-    check_number(f"price_in of {arm.name}", arm.price_in)
-    check_number(f"price_out of {arm.name}", arm.price_out)
-    check_number(f"prior of {arm.name}", arm.prior, most=1.0)
     named = [step for step, _ in arm.steps] + ([arm.fallback] if arm.fallback else [])
     for name in named:
         if name not in known or name == arm.name:
