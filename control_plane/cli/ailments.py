@@ -1,54 +1,30 @@
-"""What may be wrong with an installation and its home: each examination looks at one thing and changes nothing."""
+"""What may be wrong with an installation and its project: each examination looks at one thing and changes nothing."""
 
 import argparse
-import contextlib
 import importlib.util
 import os
 import shutil
-import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 from .. import posix
 from ..errors import ControlPlaneError, PlatformUnsupported
 from ..ledger.home import Home
-from .homes import named_home, reading, waiting_journals
+from .home_ailments import LOOKS, Finding, said
+from .homes import named_home
 
-State = Literal["ok", "note", "wrong"]
-# Less than this, and a busy hour of journal and ledger may not fit.
-ROOM_MB = 512
 EXTRAS = {"serve": "litestar", "mcp": "mcp", "postgres": "psycopg", "flags": "openfeature", "evals": "ir_measures"}
-
-
-class Finding(NamedTuple):
-    what: str
-    state: State
-    seen: str
-    cure: str = ""
 
 
 def examine(arguments: argparse.Namespace) -> list[Finding]:
     home = named_home(arguments)
     found = [_python(), _extras()]
-    for look in (_home, _ledger, _journals, _token, _room):
-        found.extend(_said(look, home, arguments))
+    for name, look in LOOKS.items():
+        found.extend(said(name, look, home, arguments))
     found.extend(_project())
     found.extend(_opencode(home))
     return found
-
-
-Look = Callable[[Home, argparse.Namespace], Iterator[Finding]]
-
-
-def _said(look: Look, home: Home, arguments: argparse.Namespace) -> Iterator[Finding]:
-    """What an examination says; what stops it is a finding too."""
-    try:
-        yield from look(home, arguments)
-    except ControlPlaneError as fault:
-        why = f": {fault.why}" if fault.why else ""
-        yield Finding(look.__name__.strip("_"), "wrong", f"{fault.what}{why} [{fault.code}]", fault.cure)
 
 
 def _python() -> Finding:
@@ -65,55 +41,6 @@ def _extras() -> Finding:
     missing = [name for name in EXTRAS if name not in there]
     cure = f"pip install 'opencode-control-plane[{','.join(missing)}]' if you want them" if missing else ""
     return Finding("extras", "ok" if not missing else "note", ", ".join(there) or "none", cure)
-
-
-def _home(home: Home, _: argparse.Namespace) -> Iterator[Finding]:
-    if not home.exists():
-        yield Finding(
-            "home", "note", f"{home.root} is not made yet", "control-plane init, or the first advise, makes it"
-        )
-        return
-    yield Finding("home", "ok", f"{home.root}, {home.identity().origin}")
-    if home.recovery_key.exists():
-        yield Finding(
-            "recovery", "note", f"{home.recovery_key} is still here", "move it to a safe place offline: it outranks all"
-        )
-
-
-def _ledger(home: Home, arguments: argparse.Namespace) -> Iterator[Finding]:
-    if not home.exists():
-        return
-    with reading(arguments) as opened:
-        opened.check()
-        opened.authority()
-        size = opened.backend.size()
-    yield Finding("ledger", "ok", f"{size:,} events; the head is signed, and continues what the witness saw")
-
-
-def _journals(home: Home, _: argparse.Namespace) -> Iterator[Finding]:
-    waiting = waiting_journals(home)
-    if waiting:
-        yield Finding("journals", "ok", f"{len(waiting)} of writers that run, or that the next opening commits")
-    damaged = sorted(home.damaged.iterdir()) if home.damaged.is_dir() else []
-    if damaged:
-        yield Finding(
-            "journals", "wrong", f"{len(damaged)} damaged parts lie in {home.damaged}", "control-plane ledger journal"
-        )
-
-
-def _token(home: Home, _: argparse.Namespace) -> Iterator[Finding]:
-    with contextlib.suppress(FileNotFoundError):
-        if os.name == "posix" and stat.S_IMODE(home.token.stat().st_mode) & 0o077:
-            yield Finding("token", "wrong", f"others can read {home.token}", f"chmod 600 {home.token}")
-        else:
-            yield Finding("token", "ok", f"{home.token}, for `serve`")
-
-
-def _room(home: Home, _: argparse.Namespace) -> Iterator[Finding]:
-    place = next(folder for folder in (home.root, *home.root.absolute().parents) if folder.exists())
-    free = shutil.disk_usage(place).free >> 20
-    enough = free >= ROOM_MB
-    yield Finding("disk", "ok" if enough else "wrong", f"{free:,} MB free", "" if enough else "make room")
 
 
 def _project() -> Iterator[Finding]:
