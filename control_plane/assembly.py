@@ -24,10 +24,11 @@ from .ledger.archive import archive_due, archive_prefix
 from .ledger.backend import Row
 from .ledger.journal import SEGMENT_BYTES, Journal
 from .ledger.ledger import Ledger
-from .ledger.opening import Opened
+from .ledger.opening import Opened, open_home
 from .ledger.turnstile import Turns
 from .memory.projection import INDEXED, changes
 from .memory.service import Memory
+from .naming import check_name
 from .projections.folding import CHUNK, Folder
 from .projections.search import TextIndex
 from .projections.snapshots import Snapshots
@@ -41,6 +42,11 @@ from .watching import ARCHIVE_EVERY, OTHERS_EVERY, SNAPSHOT_EVERY, WITNESS_EVERY
 
 REVIEW_EVERY, MEMORY_EVERY, QUALITY_EVERY = 60.0, 30.0, 3600.0
 MILESTONES_EVERY = 1.0
+
+
+def open_named(home: str | os.PathLike[str] | None, state_dir: str | os.PathLike[str] | None, clock: Clock) -> Opened:
+    check_name(home or os.environ.get("CONTROL_PLANE_HOME"))
+    return open_home(home, state_dir, CATALOGUE, clock)
 
 
 def open_ledger(opened: Opened, flags: Flags, clock: Clock) -> Ledger:

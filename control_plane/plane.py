@@ -19,6 +19,7 @@ from .assembly import (
     live_flags,
     memory_of,
     open_ledger,
+    open_named,
     policy_in_force,
     polls,
     review_queue,
@@ -35,12 +36,11 @@ from .learning.service import Ingested, Learning
 from .learning.teaching import Taught
 from .ledger.leaf import leaf_bytes
 from .ledger.ledger import Ledger
-from .ledger.opening import Opened, open_home
+from .ledger.opening import Opened
 from .memory.service import Memory
 from .projections.folding import Folder
 from .projections.snapshots import Snapshots
 from .review.service import Review
-from .rooms import CATALOGUE
 from .router.catalogue import choose_arms, read_settings
 from .router.decision_id import Parsed, parse
 from .router.events import ParityMeasured
@@ -95,7 +95,7 @@ class ControlPlane:
         clock = clock or Clock()
         settings = read_settings(Path.cwd())
         arms, example = choose_arms(catalogue, settings)
-        opened = open_home(home, state_dir, CATALOGUE, clock)
+        opened = open_named(home, state_dir, clock)
         ledger = None
         try:
             opened.check()

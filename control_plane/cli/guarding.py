@@ -21,6 +21,15 @@ def guarding(arguments: argparse.Namespace) -> "Iterator[Guard]":
         yield plane.guard
 
 
+@contextlib.contextmanager
+def looking_on_guard(arguments: argparse.Namespace) -> "Iterator[Guard]":
+    """For what needs decisions that were made before."""
+    from .planes import looking
+
+    with looking(arguments) as plane:
+        yield plane.guard
+
+
 def actor_of(arguments: argparse.Namespace) -> str:
     """A name for the signed event; a system without one is no reason to fail."""
     import getpass

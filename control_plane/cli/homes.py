@@ -2,15 +2,17 @@
 
 import argparse
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..clock import Clock
-from ..errors import ControlPlaneError
+from ..errors import ControlPlaneError, HomeUnusable
 from ..ledger import facts
 from ..ledger.events import Catalogue
 from ..ledger.home import Home, home_of
 from ..ledger.opening import Opened
+from ..naming import check_name
 from .faults import warn
 from .printing import Output
 
@@ -18,7 +20,24 @@ CATALOGUE = Catalogue(facts.EVENTS)
 
 
 def named_home(arguments: argparse.Namespace) -> Home:
+    check_name(arguments.home or os.environ.get("CONTROL_PLANE_HOME"))
     return home_of(arguments.home, arguments.state_dir)
+
+
+def existing_home(arguments: argparse.Namespace) -> Home:
+    """The home that was named, which must be there; where none was named, it is said how to begin."""
+    home = named_home(arguments)
+    if home.exists() or arguments.home or os.environ.get("CONTROL_PLANE_HOME"):
+        home.identity()
+        return home
+    raise HomeUnusable(f"nothing is recorded in {home.root} yet: `control-plane advise --task-type code.fix` begins")
+
+
+def home_if_any(arguments: argparse.Namespace) -> Home | None:
+    """None where no home was named and none was made: what does without one then does."""
+    if arguments.home or os.environ.get("CONTROL_PLANE_HOME") or named_home(arguments).exists():
+        return existing_home(arguments)
+    return None
 
 
 @contextlib.contextmanager

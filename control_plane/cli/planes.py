@@ -11,13 +11,21 @@ from ..ledger.opening import Opened
 from ..plane import ControlPlane
 from ..rooms import CATALOGUE
 from ..router.catalogue import EXAMPLE
-from .homes import named_home
+from .homes import existing_home, named_home
 from .printing import Output
 
 
 @contextlib.contextmanager
 def deciding(arguments: argparse.Namespace) -> Iterator[ControlPlane]:
     with ControlPlane.open(arguments.home, state_dir=arguments.state_dir, background=False) as plane:
+        yield plane
+
+
+@contextlib.contextmanager
+def looking(arguments: argparse.Namespace) -> Iterator[ControlPlane]:
+    """For what needs a history: a home whose name was mistyped is refused, not made."""
+    existing_home(arguments)
+    with deciding(arguments) as plane:
         yield plane
 
 

@@ -11,14 +11,14 @@ from ..projections.folding import CHUNK
 from ..rooms import CATALOGUE
 from ..turns.projection import TURNS
 from ..turns.state import Turns
-from .homes import named_home
+from .homes import existing_home
 
 TOPICS = "turns."
 
 
 def turns_of(arguments: argparse.Namespace) -> Turns:
     """Nothing is written."""
-    with contextlib.closing(Opened(named_home(arguments), CATALOGUE, Clock(), signing=False)) as opened:
+    with contextlib.closing(Opened(existing_home(arguments), CATALOGUE, Clock(), signing=False)) as opened:
         folder, _ = fold(opened)
         return folder.state(TURNS)
 
@@ -26,7 +26,7 @@ def turns_of(arguments: argparse.Namespace) -> Turns:
 def turn_events(arguments: argparse.Namespace) -> list[Event]:
     """Every event of a turn in the log, in its order."""
     found = list[Event]()
-    with contextlib.closing(Opened(named_home(arguments), CATALOGUE, Clock(), signing=False)) as opened:
+    with contextlib.closing(Opened(existing_home(arguments), CATALOGUE, Clock(), signing=False)) as opened:
         after = 0
         while rows := opened.backend.rows(after, CHUNK):
             after = rows[-1][0]

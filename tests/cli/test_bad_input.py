@@ -46,6 +46,9 @@ WORDS: dict[str, tuple[str, ...]] = {
     "witness reset without yes": ("ledger", "witness", "--reset"),
     "unknown shell": ("completion", "tcsh"),
     "unknown format": ("ledger", "export", "--format", "xml"),
+    "port below the first": ("serve", "--check", "--port", "-1"),
+    "port above the last": ("serve", "--check", "--port", "99999"),
+    "keys without their issuer": ("serve", "--check", "--jwks", "keys.json"),
     "control characters": ("\x1b[31m\n\r",),
 }
 

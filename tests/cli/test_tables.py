@@ -50,6 +50,7 @@ def test_people_get_a_table_and_programs_get_json(
 
 @pytest.mark.requirement("ROUTER-49", "FG-08-1")
 def test_cadence_list_prints_every_interval_with_its_owner(run: Run) -> None:
+    run("init")
     listed = json.loads(run("cadence", "list", "--json").out)
     polls = listed if isinstance(listed, list) else listed["polls"]
     assert len(polls) >= 5

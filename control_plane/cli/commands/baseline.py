@@ -25,13 +25,13 @@ def baseline(arguments: argparse.Namespace, out: Output) -> int:
     from ...evidence import make_folder
     from ...proving import keep, told
     from ...proving.baseline import ITEM, baseline
-    from ..homes import named_home
+    from ..homes import home_if_any
 
     if arguments.decisions < 1:
         raise BadInput(f"--decisions is {arguments.decisions}", why="it must be at least 1")
     make_folder(arguments.metrics)
-    home = named_home(arguments)
-    found = baseline(arguments.decisions, Path.cwd(), home if home.exists() else None)
+    home = home_if_any(arguments)
+    found = baseline(arguments.decisions, Path.cwd(), home)
     path, evidence = keep(ITEM, "control-plane baseline", found, arguments.metrics)
     out.answer(msgspec.to_builtins(evidence), [*told(evidence).splitlines(), f"evidence: {path}"])
     return 0 if evidence.green else 1

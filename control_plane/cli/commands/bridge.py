@@ -26,9 +26,9 @@ _AGENT = argument("--agent-id", required=True, metavar="NAME", help="the agent")
     ),
 )
 def inspect(arguments: argparse.Namespace, out: Output) -> int:
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         facts = plane.bridge.inspect(arguments.thread_id, operator(arguments), max(0, arguments.messages))
     out.answer(facts, [*pairs(_of_thread(facts)), "", *_messages(facts), *_jobs(facts["triggers"])])
     return 0
@@ -41,9 +41,9 @@ def inspect(arguments: argparse.Namespace, out: Output) -> int:
     arguments=(argument("--status", metavar="STATUS", help="active, blocked, resolved or closed"), _ACTOR),
 )
 def threads(arguments: argparse.Namespace, out: Output) -> int:
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         facts = plane.bridge.threads(operator(arguments), status=arguments.status)
     rows = [
         (t["thread_id"], t["status"], str(t["last_seq"]), ", ".join(w["agent_id"] for w in t["waited_for"]), t["title"])
@@ -61,9 +61,9 @@ def threads(arguments: argparse.Namespace, out: Output) -> int:
     arguments=(argument("--dead", action="store_true", help="those that were given up"), _ACTOR),
 )
 def jobs(arguments: argparse.Namespace, out: Output) -> int:
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         facts = plane.bridge.jobs(operator(arguments), dead=arguments.dead)
     out.answer(facts, _jobs(facts) or ["no wake is under way" if not arguments.dead else "no wake was given up"])
     return 0
@@ -71,9 +71,9 @@ def jobs(arguments: argparse.Namespace, out: Output) -> int:
 
 def _set_status(arguments: argparse.Namespace, out: Output, status: str) -> int:
     from ...bridge.terms import Status
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         facts = plane.bridge.set_status(arguments.thread_id, Status(status), arguments.reason, operator(arguments))
     out.answer(facts, [f"{facts['thread_id']} was {facts['previous_status']} and is {facts['status']}"])
     return 0
@@ -120,9 +120,9 @@ def override_close(arguments: argparse.Namespace, out: Output) -> int:
     arguments=(_THREAD, _REASON, _ACTOR),
 )
 def archive(arguments: argparse.Namespace, out: Output) -> int:
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         plane.bridge.archive(arguments.thread_id, arguments.reason, operator(arguments))
     out.answer({"thread_id": arguments.thread_id, "archived": True}, [f"{arguments.thread_id} is archived"])
     return 0
@@ -149,9 +149,9 @@ def participant_remove(arguments: argparse.Namespace, out: Output) -> int:
 
 
 def _participants(arguments: argparse.Namespace, out: Output, method: str) -> int:
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         change = getattr(plane.bridge, method)
         facts = change(arguments.thread_id, arguments.agent_id, operator(arguments))
     out.answer(facts, [f"{facts['thread_id']}: {', '.join(facts['participants'])}"])
@@ -170,9 +170,9 @@ def _participants(arguments: argparse.Namespace, out: Output, method: str) -> in
     ),
 )
 def feedback(arguments: argparse.Namespace, out: Output) -> int:
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         plane.bridge.feedback(arguments.thread_id, arguments.verdict, arguments.note, operator(arguments))
     facts = {"thread_id": arguments.thread_id, "feedback": arguments.verdict}
     out.answer(facts, [f"{arguments.thread_id}: {arguments.verdict}"])

@@ -82,9 +82,9 @@ def call(arguments: argparse.Namespace, out: Output) -> int:
 )
 def audit(arguments: argparse.Namespace, out: Output) -> int:
     from ...bridge.auditing import audit_row
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         begin = plane.ledger.clock.now() - seconds_of(arguments.since)
         rows = [row for one in _read(plane) if one.event.at >= begin and (row := audit_row(one)) is not None]
     facts = rows[-max(0, arguments.limit) :]
@@ -102,9 +102,9 @@ def audit(arguments: argparse.Namespace, out: Output) -> int:
 )
 def review(arguments: argparse.Namespace, out: Output) -> int:
     from ...bridge.looking_back import look_back
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         now = plane.ledger.clock.now()
         facts = look_back((one.event for one in _read(plane)), now - seconds_of(arguments.since), now)
     out.answer(facts, _looked_back(facts))

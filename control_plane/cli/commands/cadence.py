@@ -11,9 +11,9 @@ from ..printing import Output, table
 def cadence_list(arguments: argparse.Namespace, out: Output) -> int:
     import msgspec
 
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         polls: list[dict[str, Any]] = [msgspec.to_builtins(entry) for entry in plane.cadence()]
     rows = [
         (poll["name"], poll["owner"], f"{poll['interval']:g}", f"{poll['phase']:.3f}", f"{poll['jitter']:.0%}")

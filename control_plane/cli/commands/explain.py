@@ -18,9 +18,9 @@ _MOST = 10
 def explain(arguments: argparse.Namespace, out: Output) -> int:
     import msgspec
 
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         facts: dict[str, Any] = msgspec.to_builtins(plane.explain(arguments.decision))
     out.answer(facts, _lines(facts))
     return 0 if facts["repeated"] else 1

@@ -37,11 +37,11 @@ def flags_explain(arguments: argparse.Namespace, out: Output) -> int:
 def _flips(arguments: argparse.Namespace, out: Output) -> dict[str, str]:
     """The flips that the home holds, when there is one that can be read."""
     from ..faults import warn
-    from ..homes import named_home
+    from ..homes import home_if_any
 
+    if home_if_any(arguments) is None:
+        return {}
     try:
-        if not named_home(arguments).exists():
-            return {}
         from ..planes import flips_of
 
         return flips_of(arguments)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import BadInput
 from ..command import argument, command
 from ..files import content_of
-from ..guarding import guarding
+from ..guarding import guarding, looking_on_guard
 from ..printing import Output, pairs, table
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def guard_check(arguments: argparse.Namespace, out: Output) -> int:
 def guard_explain(arguments: argparse.Namespace, out: Output) -> int:
     from ...guardrails import explaining
 
-    with guarding(arguments) as guard:
+    with looking_on_guard(arguments) as guard:
         facts = explaining.explain(guard, arguments.decision)
     lines = [
         ("decision", facts["decision"]), ("session", facts["session"]), ("tool", facts["tool"]),
@@ -118,7 +118,7 @@ def guard_status(arguments: argparse.Namespace, out: Output) -> int:
     from ...guardrails.measures import kpis
     from ...guardrails.rollout import phases
 
-    with guarding(arguments) as guard:
+    with looking_on_guard(arguments) as guard:
         standing = answering.standing(guard)
         state = guard.state()
         found, figures = phases(state, guard.now()), kpis(state)
@@ -161,7 +161,7 @@ def _phase(phase: "Phase") -> list[str]:
     arguments=(_SESSION, argument("--minutes", type=float, default=10.0, help="how young (default: 10)")),
 )
 def guard_canary(arguments: argparse.Namespace, out: Output) -> int:
-    with guarding(arguments) as guard:
+    with looking_on_guard(arguments) as guard:
         guard.ledger.flush()
         alive = guard.protected(arguments.session, arguments.minutes)
         known = guard.state().sessions.get(arguments.session)
@@ -211,7 +211,7 @@ def guard_install(arguments: argparse.Namespace, out: Output) -> int:
     "control-plane guard replay",
 )
 def guard_replay(arguments: argparse.Namespace, out: Output) -> int:
-    with guarding(arguments) as guard:
+    with looking_on_guard(arguments) as guard:
         found = guard.replay()
     out.answer(
         found._asdict(),

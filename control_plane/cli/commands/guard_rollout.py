@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from ..command import argument, command
-from ..guarding import ACTOR, actor_of, guarding
+from ..guarding import ACTOR, actor_of, looking_on_guard
 from ..printing import Output, pairs, table
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def guard_label(arguments: argparse.Namespace, out: Output) -> int:
     from ...guardrails.explaining import resolve
     from ...guardrails.terms import Label
 
-    with guarding(arguments) as guard:
+    with looking_on_guard(arguments) as guard:
         decision = resolve(guard, arguments.decision)
         events = guard.label(
             decision, Label(arguments.label), rule=arguments.rule, actor=actor_of(arguments), note=arguments.note
@@ -48,7 +48,7 @@ def guard_kpi(arguments: argparse.Namespace, out: Output) -> int:
     from ...guardrails.measures import families, kpis, rules_of
     from ...guardrails.reports import modes_of
 
-    with guarding(arguments) as guard:
+    with looking_on_guard(arguments) as guard:
         guard.matcher()
         guard.ledger.flush()
         state = guard.state()
@@ -101,7 +101,7 @@ def _report(arguments: argparse.Namespace, kind: str, out: Output) -> int:
     from ...guardrails import reporting
     from ...guardrails.report import as_markdown
 
-    with guarding(arguments) as guard:
+    with looking_on_guard(arguments) as guard:
         report = reporting.make(guard, kind)
         files = reporting.write(guard, report)
     facts: dict[str, Any] = msgspec.to_builtins(report)
@@ -129,7 +129,7 @@ def guard_tune(arguments: argparse.Namespace, out: Output) -> int:
 
     from ...guardrails.tuning import Change, candidates, rehearse, tune
 
-    with guarding(arguments) as guard:
+    with looking_on_guard(arguments) as guard:
         if arguments.rule is None:
             guard.matcher()
             guard.ledger.flush()
@@ -177,7 +177,7 @@ def guard_promote(arguments: argparse.Namespace, out: Output) -> int:
     from ...guardrails.rules import figures
     from ...guardrails.statistics import labels_needed
 
-    with guarding(arguments) as guard:
+    with looking_on_guard(arguments) as guard:
         guard.matcher()
         guard.ledger.flush()
         seen = figures(guard.state(), arguments.family, arguments.scope)
@@ -217,7 +217,7 @@ def guard_promote(arguments: argparse.Namespace, out: Output) -> int:
 def guard_demote(arguments: argparse.Namespace, out: Output) -> int:
     from ...guardrails.terms import Mode
 
-    with guarding(arguments) as guard:
+    with looking_on_guard(arguments) as guard:
         guard.set_mode(arguments.family, Mode(arguments.to), scope=arguments.scope, actor=actor_of(arguments))
     out.answer(
         {"family": arguments.family, "scope": arguments.scope, "mode": arguments.to},

@@ -33,9 +33,9 @@ def ingest(arguments: argparse.Namespace, out: Output) -> int:
 def status(arguments: argparse.Namespace, out: Output) -> int:
     import msgspec
 
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         counts = plane.learning.counts()
     rows = [(reason, f"{count:,}") for reason, count in counts.reasons.items()]
     told = [
@@ -63,9 +63,9 @@ def status(arguments: argparse.Namespace, out: Output) -> int:
     ),
 )
 def advice(arguments: argparse.Namespace, out: Output) -> int:
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         found = plane.learning.lesson(
             arguments.task_type,
             repo=arguments.repo,
@@ -132,10 +132,10 @@ def detect(arguments: argparse.Namespace, out: Output) -> int:
     ),
 )
 def pin(arguments: argparse.Namespace, out: Output) -> int:
-    from ..planes import deciding
+    from ..planes import looking
 
     core = not arguments.undo
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         plane.learning.pin(arguments.task_type, arguments.pattern, actor=arguments.actor, core=core)
     facts = {"task_type": arguments.task_type, "pattern": arguments.pattern, "core": core}
     out.answer(facts, [f"{arguments.pattern} in {arguments.task_type} {'does not fade' if core else 'fades again'}"])

@@ -37,9 +37,9 @@ def add(arguments: argparse.Namespace, out: Output) -> int:
 
 @command("learn key list", "the agents' keys, those that were revoked too", "control-plane learn key list")
 def show(arguments: argparse.Namespace, out: Output) -> int:
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         keys = plane.learning.keys()
     facts = [
         {
@@ -63,9 +63,9 @@ def show(arguments: argparse.Namespace, out: Output) -> int:
     arguments=(_NAME, argument("--reason", metavar="WORDS", default="revoked", help="kept in the signed event")),
 )
 def revoke(arguments: argparse.Namespace, out: Output) -> int:
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         plane.learning.revoke(arguments.name, arguments.reason)
     out.answer({"revoked": arguments.name}, [f"{arguments.name} is revoked"])
     return 0

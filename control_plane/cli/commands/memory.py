@@ -42,9 +42,9 @@ def add(arguments: argparse.Namespace, out: Output) -> int:
 def search(arguments: argparse.Namespace, out: Output) -> int:
     import msgspec
 
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         found = plane.memory.search(arguments.query, arguments.k, kind=arguments.kind)
     rows = [(f"{one.score:.2f}", one.id, one.kind, " ".join(one.text.split())) for one in found]
     lines = table(("score", "id", "kind", "text"), rows, right=(0,)) if rows else ["nothing is remembered about that"]
@@ -62,9 +62,9 @@ def search(arguments: argparse.Namespace, out: Output) -> int:
     ),
 )
 def forget(arguments: argparse.Namespace, out: Output) -> int:
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         plane.memory.forget(arguments.item, reason=arguments.reason)
     out.answer({"id": arguments.item}, [f"{arguments.item} is not found any more"])
     return 0

@@ -14,7 +14,9 @@ _NAME = argument("name", metavar="NAME", help="letters, digits, _ and -")
 
 @command("plugins list", "every plugin that was seen, its state and why", "control-plane plugins list")
 def plugins_list(arguments: argparse.Namespace, out: Output) -> int:
-    with _plane(arguments) as plane:
+    from ..planes import looking
+
+    with looking(arguments) as plane:
         known = plane.plugins.states()
         counts = plane.plugins.distribution()
     facts = {"plugins": [_facts(name, plugin) for name, plugin in sorted(known.items())], "states": counts}
@@ -46,6 +48,7 @@ def plugins_list(arguments: argparse.Namespace, out: Output) -> int:
 )
 def observe(arguments: argparse.Namespace, out: Output) -> int:
     from ...governance.plugins import Observation
+    from ..planes import deciding
 
     seen = Observation(
         configured=not arguments.not_configured,
@@ -56,7 +59,7 @@ def observe(arguments: argparse.Namespace, out: Output) -> int:
         crash_count=arguments.crashes,
         last_error=arguments.error,
     )
-    with _plane(arguments) as plane:
+    with deciding(arguments) as plane:
         return _told(arguments.name, plane.plugins.observe(arguments.name, seen), out)
 
 
@@ -71,14 +74,10 @@ def observe(arguments: argparse.Namespace, out: Output) -> int:
     ],
 )
 def release(arguments: argparse.Namespace, out: Output) -> int:
-    with _plane(arguments) as plane:
+    from ..planes import looking
+
+    with looking(arguments) as plane:
         return _told(arguments.name, plane.plugins.release(arguments.name, arguments.actor, arguments.reason), out)
-
-
-def _plane(arguments: argparse.Namespace) -> Any:
-    from ...plane import ControlPlane
-
-    return ControlPlane.open(arguments.home, state_dir=arguments.state_dir, background=False)
 
 
 def _told(name: str, plugin: "Plugin", out: Output) -> int:

@@ -28,9 +28,9 @@ _ARTIFACTS = (
 def policy_list(arguments: argparse.Namespace, out: Output) -> int:
     import msgspec
 
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         found = plane.policies.list()
     rows = [
         (one.policy, str(one.policy_revision), _stage(one), "yes" if one.in_force else "", one.policy_hash[:12])
@@ -50,9 +50,9 @@ def policy_list(arguments: argparse.Namespace, out: Output) -> int:
 def policy_show(arguments: argparse.Namespace, out: Output) -> int:
     import msgspec
 
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         shown, document = plane.policies.show(arguments.name), plane.policies.document(arguments.name)
         gates = {kind: judged.verdict for kind, judged in plane.policies.judge(arguments.name).items()}
     facts: dict[str, Any] = msgspec.to_builtins(shown) | {"gates": gates, "document": msgspec.to_builtins(document)}
@@ -91,10 +91,10 @@ def policy_propose(arguments: argparse.Namespace, out: Output) -> int:
 )
 def policy_advance(arguments: argparse.Namespace, out: Output) -> int:
     from ...governance.rules import StepRefused
-    from ..planes import deciding
+    from ..planes import looking
 
     offers = {kind: content_of(named) if (named := getattr(arguments, kind)) else None for kind in _KINDS}
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         try:
             shown = plane.policies.advance(
                 arguments.name,
@@ -117,9 +117,9 @@ def policy_advance(arguments: argparse.Namespace, out: Output) -> int:
     arguments=(_NAME, *_BY),
 )
 def policy_rollback(arguments: argparse.Namespace, out: Output) -> int:
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         return _told(plane.policies.rollback(arguments.name, actor=arguments.actor, reason=arguments.reason), out)
 
 
@@ -131,10 +131,10 @@ def policy_rollback(arguments: argparse.Namespace, out: Output) -> int:
 )
 def policy_record(arguments: argparse.Namespace, out: Output) -> int:
     from ...governance.rules import StepRefused
-    from ..planes import deciding
+    from ..planes import looking
 
     envelope = content_of(arguments.file)
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         try:
             digest = plane.policies.record(envelope)
         except StepRefused as fault:
@@ -156,7 +156,7 @@ def policy_record(arguments: argparse.Namespace, out: Output) -> int:
 def policy_evaluate(arguments: argparse.Namespace, out: Output) -> int:
     import msgspec
 
-    from ..planes import deciding
+    from ..planes import looking
 
     class Scores(msgspec.Struct, forbid_unknown_fields=True):
         candidate: list[float]
@@ -166,7 +166,7 @@ def policy_evaluate(arguments: argparse.Namespace, out: Output) -> int:
         scores = msgspec.json.decode(content_of(arguments.file), type=Scores)
     except msgspec.DecodeError as fault:
         raise BadInput(f"{arguments.file} holds no scores", why=str(fault)) from None
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         report, envelope = plane.policies.evaluate(arguments.name, scores.candidate, scores.baseline)
         digest = plane.policies.record(envelope)
         verdict = plane.policies.judge(arguments.name)["evaluation"].verdict

@@ -16,9 +16,9 @@ from ..printing import Output
     ),
 )
 def replay(arguments: argparse.Namespace, out: Output) -> int:
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         found = plane.replay(arguments.since, arguments.until)
     facts = {
         "decisions": found.decisions,

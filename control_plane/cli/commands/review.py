@@ -47,9 +47,9 @@ def add(arguments: argparse.Namespace, out: Output) -> int:
 def review_list(arguments: argparse.Namespace, out: Output) -> int:
     import msgspec
 
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         items = plane.review.items(arguments.status, kind=arguments.kind, limit=arguments.limit)
         facts: dict[str, Any] = msgspec.to_builtins(plane.review.status())
     facts["items"] = msgspec.to_builtins(items)
@@ -71,11 +71,11 @@ def review_list(arguments: argparse.Namespace, out: Output) -> int:
 )
 def resolve(arguments: argparse.Namespace, out: Output) -> int:
     from ...errors import BadInput
-    from ..planes import deciding
+    from ..planes import looking
 
     if arguments.verdict is None:
         raise BadInput("a review is decided one way or the other", cure="add --approve or --reject")
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         plane.review.resolve(
             arguments.item,
             arguments.verdict,
@@ -101,9 +101,9 @@ def resolve(arguments: argparse.Namespace, out: Output) -> int:
     ),
 )
 def feedback(arguments: argparse.Namespace, out: Output) -> int:
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         plane.review.feedback(arguments.item, arguments.feedback, actor=_actor(arguments))
     out.answer({"id": arguments.item, "feedback": arguments.feedback}, [f"{arguments.item}: {arguments.feedback}"])
     return 0
@@ -120,9 +120,9 @@ def report(arguments: argparse.Namespace, out: Output) -> int:
     import msgspec
 
     from ...review.weekly import markdown
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         found = plane.review.report(arguments.weeks_ago)
     out.answer(msgspec.to_builtins(found), markdown(found).splitlines())
     return 0

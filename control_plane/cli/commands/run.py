@@ -71,11 +71,11 @@ _ARGUMENTS = (
     arguments=_ARGUMENTS,
 )
 def run(arguments: argparse.Namespace, out: Output) -> int:
-    from ..planes import deciding
+    from ..planes import looking
 
     if not (arguments.listed or arguments.show or arguments.stop or arguments.redeliver):
         return _run(arguments, out)
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         if arguments.listed:
             return _list(plane.runs, out)
         if arguments.show:

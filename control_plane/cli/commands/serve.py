@@ -3,11 +3,14 @@
 import argparse
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput, MissingExtra
 from ..command import argument, command
 from ..printing import Output, pairs
+
+if TYPE_CHECKING:
+    from ...access.tokens import Issuer
 
 
 @command(
@@ -27,39 +30,35 @@ from ..printing import Output, pairs
 )
 def serve(arguments: argparse.Namespace, out: Output) -> int:
     try:
-        from ...access.tokens import read_jwks
         from ...api.serving import listening, log_as_json, token_of
         from ...api.serving import serve as run
     except ImportError as fault:
         raise MissingExtra(f"serving needs {fault.name}", cure="pip install '.[serve]'") from None
     from ...guardrails.resident import Resident
     from ...plane import ControlPlane
-    from ..supervising import settings_of, supervised
+    from ..supervising import settings_of, supervised, supervisor_over
 
-    _check_host(arguments.host, exposed=arguments.expose)
-    if bool(arguments.jwks) != bool(arguments.issuer):
-        raise BadInput("--jwks and --issuer belong together")
-    issuers = {}
-    if arguments.jwks:
-        issuers[arguments.issuer] = read_jwks(Path(arguments.jwks), arguments.issuer)
+    _check_address(arguments)
+    issuers = _issuers(arguments)
     log_as_json()
-    sock = listening(arguments.host, arguments.port)
-    with ControlPlane.open(arguments.home, state_dir=arguments.state_dir) as plane, ExitStack() as stack:
+    with ExitStack() as stack:
+        sock = stack.enter_context(listening(arguments.host, arguments.port))
+        plane = stack.enter_context(ControlPlane.open(arguments.home, state_dir=arguments.state_dir))
         token_of(plane)
         if not arguments.check:
             # Whoever was told the address may send hooks as well.
             stack.enter_context(Resident.beside(plane.guard))
-            settings = None if arguments.no_wakes else settings_of(plane, arguments.bridge)
-            if settings is not None:
-                stack.enter_context(supervised(plane, settings, _log))
+        settings = None if arguments.no_wakes else settings_of(plane, arguments.bridge)
+        if settings is not None:
+            # A check makes the supervisor, so that what is wrong with its settings shows, and wakes nobody.
+            wakes = supervisor_over if arguments.check else supervised
+            stack.enter_context(wakes(plane, settings, _log))
         host, port = sock.getsockname()[:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         facts = {"url": url, "token_file": str(plane.token_file)}
         out.answer(facts, pairs([("url", url), ("token", f"{plane.token_file}  send it as Authorization: Bearer")]))
         out.flush()
-        if arguments.check:
-            sock.close()
-        else:
+        if not arguments.check:
             run(plane, sock, issuers)
     return 0
 
@@ -70,14 +69,33 @@ def _log(told: dict[str, Any]) -> None:
     structlog.get_logger("control_plane.bridge").info(told.pop("event"), **told)
 
 
-def _check_host(host: str, *, exposed: bool) -> None:
+def _issuers(arguments: argparse.Namespace) -> "dict[str, Issuer]":
+    from ...access.tokens import read_jwks
+
+    if bool(arguments.jwks) != bool(arguments.issuer):
+        raise BadInput(
+            "--jwks and --issuer belong together",
+            why="keys count for the issuer that is named",
+            cure="name both, as in --jwks keys.json --issuer https://issuer.example, or neither",
+        )
+    if not arguments.jwks:
+        return {}
+    return {arguments.issuer: read_jwks(Path(arguments.jwks), arguments.issuer)}
+
+
+def _check_address(arguments: argparse.Namespace) -> None:
     import ipaddress
 
+    host = arguments.host
+    if not 0 <= arguments.port <= 65_535:
+        raise BadInput(
+            f"--port is {arguments.port}", why="a port is a number from 0 to 65535", cure="0 takes a free one"
+        )
     try:
         loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         raise BadInput(f"{host} is no address", cure="name an IP address, 127.0.0.1 for this machine only") from None
-    if not loopback and not exposed:
+    if not loopback and not arguments.expose:
         raise BadInput(
             f"{host} can be reached from outside", cure="add --expose when that is meant, behind TLS of your own"
         )

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 def simulate(arguments: argparse.Namespace, out: Output) -> int:
     from ...governance.document import read_policy
     from ...simulating import artifact
-    from ..planes import deciding
+    from ..planes import looking
 
     document = read_policy(content_of(arguments.file))
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         progress = out.started("simulated", "decisions")
         found = plane.simulate(document, since=arguments.since, until=arguments.until, progress=progress)
         progress.clear()

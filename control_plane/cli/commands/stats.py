@@ -11,9 +11,9 @@ from ..printing import Output, pairs, table
 def stats(arguments: argparse.Namespace, out: Output) -> int:
     import msgspec
 
-    from ..planes import deciding
+    from ..planes import looking
 
-    with deciding(arguments) as plane:
+    with looking(arguments) as plane:
         facts: dict[str, Any] = msgspec.to_builtins(plane.stats())
     out.answer(facts, _lines(facts))
     return 0
