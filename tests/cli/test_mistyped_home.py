@@ -14,8 +14,8 @@ READING = [
     "bridge jobs", "bridge audit", "bridge review", "bridge inspect-thread --thread-id t", "memory search x",
     "memory forget 1", "review list", "review report", "plugins list", "learn status", "learn key list",
     "learn advice --task-type code.fix", "guard status", "guard kpi", "guard report progress",
-    "guard weekly", "guard replay", "guard canary --session s", "run --list", "ledger head", "ledger verify", "ledger export",
-    "flags list",
+    "guard weekly", "guard replay", "guard canary --session s", "run --list", "ledger head",
+    "ledger verify", "ledger export", "flags list",
 ]  # fmt: skip
 
 
