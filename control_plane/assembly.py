@@ -8,9 +8,11 @@ from typing import Any
 
 import msgspec
 
+from .amounts import check_amounts
 from .cadence import Poll
 from .clock import Clock
 from .declaring import declare, identity, secret_of, surroundings
+from .errors import BadInput
 from .flags import Flags
 from .governance.book import Book, brake
 from .governance.document import PolicyInvalid, from_canonical
@@ -34,6 +36,7 @@ from .projections.search import TextIndex
 from .projections.snapshots import Snapshots
 from .review.service import Review
 from .rooms import CATALOGUE, PROJECTIONS
+from .router.catalogue import Settings
 from .router.projection import ROUTER
 from .router.service import Router
 from .router.strategies import Strategy
@@ -100,6 +103,13 @@ def policy_in_force(folder: Folder, flags: Flags) -> Policy | None:
     draw = int.from_bytes(sha256(seed.encode()).digest()[:8]) / 2**64
     name = in_force(state, brake(flags), draw)
     return router_policy(from_canonical(state.policies[name].document).router) if name is not None else None
+
+
+def policy_of(told: Policy | None, folder: Folder, flags: Flags, settings: Settings | None) -> Policy:
+    """As the program says, else what is in force, else the project's own, else the default."""
+    if told is not None:
+        check_amounts(msgspec.to_builtins(told), BadInput)
+    return told or policy_in_force(folder, flags) or (settings.policy if settings is not None else Policy())
 
 
 def router_policy(changes: dict[str, Any]) -> Policy:

@@ -20,7 +20,7 @@ from .assembly import (
     memory_of,
     open_ledger,
     open_named,
-    policy_in_force,
+    policy_of,
     polls,
     review_queue,
     router_of,
@@ -106,7 +106,7 @@ class ControlPlane:
             ledger = open_ledger(opened, flags, clock)
             folder.mark(ledger.stream)
             folder.follow(ledger)
-            policy = policy or policy_in_force(folder, flags) or (settings.policy if settings is not None else Policy())
+            policy = policy_of(policy, folder, flags, settings)
             router = router_of(opened, ledger, folder, arms, policy, flags, strategies)
             recurring = polls(opened, ledger, folder, snapshots, live.now)
             watch = Watch(clock, recurring, coordinated=flags.cadence_coordination, follower=follower(opened, folder))

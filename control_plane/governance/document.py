@@ -6,10 +6,13 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from ..amounts import check_amounts
 from ..errors import BadInput, SettingsError
-from ..flags import check_flip
+from ..flags import FIELDS, check_flip, read_flags
+from .misfits import of_shape, of_toml
 
 LARGEST = 64 << 10
+_GATES = ("OPENCODE_SIM_GATE", "OPENCODE_EVAL_GATE")
 Text = Annotated[str, msgspec.Meta(max_length=500)]
 Positive = Annotated[float, msgspec.Meta(gt=0.0, le=3_600_000.0)]
 
@@ -78,16 +81,35 @@ def read_policy(text: str | bytes) -> PolicyDocument:
         msgspec.json.decode(document.canonical)
         if "null" in document.canonical and _holds_none(msgspec.json.decode(document.canonical)):
             raise PolicyInvalid("the policy holds a number that is none", cure="write a finite number")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, msgspec.ValidationError, TypeError) as fault:
-        raise PolicyInvalid("the policy cannot be read", why=str(fault), cure="see docs/governance.md") from None
+    except msgspec.ValidationError as fault:
+        raise _unreadable(of_shape(fault)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, TypeError) as fault:
+        raise _unreadable(of_toml(fault)) from None
+    check_amounts(document.router, PolicyInvalid)
     for name, value in document.flags.items():
         _check_flag(name, value)
+    _check_gates(document.flags)
     return document
 
 
 def from_canonical(text: str) -> PolicyDocument:
     """The policy that an event holds; it was checked when it was proposed."""
     return msgspec.json.decode(text, type=PolicyDocument)
+
+
+def _unreadable(why: str) -> PolicyInvalid:
+    return PolicyInvalid("the policy cannot be read", why=why, cure="mend the file; docs/governance.md shows one")
+
+
+def _check_gates(flags: dict[str, str]) -> None:
+    """A policy that opens the gates would carry every later one past them."""
+    for name, value in flags.items():
+        if name in _GATES and not getattr(read_flags({}, {name: value}), FIELDS[name]):
+            raise PolicyInvalid(
+                f"a policy may not ask for {name}={value}",
+                why="a gate is opened by hand, for all to see, not by what has to pass it",
+                cure="leave it out; `control-plane flags flip` with an actor and a reason opens it",
+            )
 
 
 def _check_flag(name: str, value: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from ..amounts import check_amounts
 from ..errors import SettingsError
 from ..jsonc import loads
 from .terms import Arm, Arms, Policy
@@ -41,11 +42,13 @@ def read_settings(folder: Path) -> Settings | None:
         for arm in told.get("arms", ()):
             # TOML has no null: a step without a verifier is written as its arm alone.
             arm["steps"] = [[*step, None][:2] for step in arm.get("steps", ())]
-        return msgspec.convert(told, Settings)
+        settings = msgspec.convert(told, Settings)
     except FileNotFoundError:
         return None
     except (msgspec.ValidationError, ValueError, TypeError, AttributeError, OSError) as fault:
-        raise SettingsError(f"{path} cannot be read", why=str(fault)) from None
+        raise SettingsError(f"{path} cannot be read", why=str(fault), cure=f"mend {FILE}") from None
+    check_amounts(msgspec.to_builtins(settings.policy), SettingsError)
+    return settings
 
 
 def arms_of_opencode(path: Path) -> tuple[Arm, ...]:
