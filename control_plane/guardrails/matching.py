@@ -39,6 +39,7 @@ class Matcher:
         numbered = list(enumerate(rules.rules))
         self._everywhere = {number for number, rule in numbered if rule.paths == ()}
         paths = [(number, glob_expression(glob)) for number, rule in numbered for glob in rule.paths or ()]
+        self._keeps = [rule.enforcement is Decision.BLOCK and bool(rule.paths) for rule in rules.rules]
         self._paths = Bundle(paths, ignore_case=True, dot_all=True)
         excluded = [(number, glob_expression(glob)) for number, rule in numbered for glob in rule.exclusions]
         self._excluded = Bundle(excluded, ignore_case=True, dot_all=True)
@@ -54,6 +55,10 @@ class Matcher:
     def files(self, path: str) -> frozenset[int]:
         """The numbers of the rules whose paths this one meets."""
         return self._files(path)
+
+    def guards(self, path: str) -> bool:
+        """Whether a rule that blocks keeps this very path, not every path."""
+        return any(self._keeps[number] for number in self.files(path))
 
     def contents(self, numbers: frozenset[int], text: str) -> tuple[str, ...]:
         """Of these rules, those whose content patterns match."""

@@ -54,7 +54,8 @@ def observe(
 ) -> Observation:
     """What this call would write, and what the rules would want to know about each file."""
     world = World(call.cwd, call.project, environment, began=began)
-    writes, opaque = _writes(call, world)
+    writes, opaque, mentions = _writes(call, world)
+    writes += _guarded(mentions, matcher, world, home)
     targets = _targets(writes, matcher, world, home)
     whole = repr(sorted(call.arguments.items(), key=lambda pair: str(pair[0]))).encode("utf-8", "replace")
     return Observation(
@@ -97,12 +98,12 @@ def is_edit(tool: str) -> bool:
     )
 
 
-def _writes(call: Call, world: World) -> tuple[list[Write], list[str]]:
+def _writes(call: Call, world: World) -> tuple[list[Write], list[str], dict[str, str]]:
     if call.tool in SHELLS or (call.text("command") and call.tool.rpartition("__")[2] in SHELLS):
         found = read_command(call.text("command", "cmd", "script"), world)
-        return list(found.writes), found.opaque
+        return list(found.writes), found.opaque, found.mentions
     if not is_edit(call.tool):
-        return [], []
+        return [], [], {}
     content = proposed(call.arguments)
     paths = [call.text(name) for name in _PATHS]
     writes = [Write(world.absolute(path, call.cwd), content, "edit") for path in paths if path]
@@ -113,7 +114,19 @@ def _writes(call: Call, world: World) -> tuple[list[Write], list[str]]:
         call.text(name) for name in ("file_path", "filePath", "path", "notebook_path", "notebookPath", "patchText")
     )
     opaque = [] if writes or named else ["an edit names no file that we can read"]
-    return writes, opaque
+    return writes, opaque, {}
+
+
+def _guarded(mentions: dict[str, str], matcher: Matcher, world: World, home: str) -> list[Write]:
+    """Of the places that a command only mentions, those that a rule keeps: as a file, or with all that is in it."""
+    found: list[Write] = []
+    for place, via in mentions.items():
+        for path in (place, f"{place}/\ue001"):
+            names = names_of(path, world.project, home)
+            if any(matcher.guards(name) for name in names):
+                found.append(Write(path, None, f"named to {via}"))
+                break
+    return found
 
 
 def proposed(arguments: Mapping[str, Any]) -> str | None:

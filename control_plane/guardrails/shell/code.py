@@ -66,3 +66,9 @@ def _chains(texts: list[str]) -> list[str]:
     joined = ["".join(span) for span in spans]
     joined += [re.sub(r"/+", "/", "/".join(part for part in span if part != "/")) for span in spans]
     return [one for one in joined if len(one) < 500]
+
+
+def joined_texts(text: str) -> list[str]:
+    """What the texts in this code could be put together to."""
+    texts = [next(filter(None, found), "") for found in _TEXT.findall(text)][:MOST_TEXTS]
+    return _chains([one for one in texts if one and "\n" not in one and len(one) < 1000])

@@ -9,6 +9,34 @@ if TYPE_CHECKING:
 _TMUX = ("new-session", "new", "new-window", "neww", "split-window", "splitw", "respawn-pane", "respawnp", "run-shell", "run",
          "send-keys", "send", "if-shell", "pipe-pane", "pipep", "popup", "display-popup")  # fmt: skip
 _VALUED = ("-s", "-n", "-t", "-c", "-F", "-x", "-y", "-S", "-L", "-f", "-l", "-p", "-e", "-T", "-h", "-w")
+# Options whose value is a command, or a file with commands.
+_STARTS: dict[str, tuple[str, ...]] = {
+    "tar": ("-I", "--use-compress-program", "--to-command", "-F", "--info-script", "--new-volume-script", "--rsh-command", "--checkpoint-action"),
+    "split": ("--filter",), "sort": ("--compress-program",), "rsync": ("-e", "--rsh", "--rsync-path"), "ssh": ("-o",), "scp": ("-S", "-o"), "sftp": ("-S", "-o"),
+    "zip": ("-TT", "--unzip-command"), "man": ("-P", "--pager", "-H"), "npm": ("-c", "--call"), "pnpm": ("-c",), "nodemon": ("-x", "--exec"), "rg": ("--pre",),
+    "bat": ("--pager",), "fzf": ("--preview",), "make": ("SHELL",), "gh": ("--pager",), "watchexec": ("--",), "git": ("--upload-pack", "--receive-pack", "--exec", "-u"),
+    "go": ("-exec", "-toolexec", "-vettool"), "cargo": ("--config",), "gdb": ("-ex", "--eval-command", "-iex"), "lldb": ("-o",), "entr": ("-s",),
+}  # fmt: skip
+_KEYS = re.compile(
+    r"^(?:exec|ProxyCommand|LocalCommand|RemoteCommand|KnownHostsCommand)[= ]|^(?:shell|!|platform shell|pipe) *|^target\\.\\S+=",
+    re.IGNORECASE,
+)
+
+
+def started(reader: "Reader", call: "Call", name: str) -> None:
+    """The commands that stand in a program's options."""
+    options = _STARTS.get("tar" if name == "bsdtar" else name, ())
+    for at, word in enumerate(call.words[1:] if options else (), 1):
+        option, sign, value = word.partition("=")
+        short = next((one for one in options if len(one) == 2 and word.startswith(one) and word != one), None)
+        if option in options and not sign:
+            value = " ".join(call.words[at + 1 : at + 2])
+        elif short is not None:
+            value = word[2:]
+        elif option not in options:
+            continue
+        if name not in ("ssh", "scp", "sftp", "gdb", "lldb") or _KEYS.match(value):
+            reader.script(_KEYS.sub("", value, count=1))
 
 
 def alias(reader: "Reader", call: "Call") -> str | None:

@@ -251,3 +251,17 @@ def _joined(parts: list[Part]) -> list[Part]:
         else:
             out.append(part)
     return out
+
+
+def substitutions(text: str) -> list[str]:
+    """The commands within `$(…)`, backticks and `<(…)` anywhere in a text, outermost ones only."""
+    found: list[str] = []
+    lexer, at = _Lexer(text), 0
+    while at < len(lexer._text):
+        if lexer._text.startswith(("$(", "`", "<(", ">("), at) and not lexer._text.startswith("$((", at):
+            lexer._at = at
+            found.append(lexer._dollar(quoted=True).text)
+            at = max(lexer._at, at + 1)
+        else:
+            at += 2 if lexer._text[at] == "\\" else 1
+    return found

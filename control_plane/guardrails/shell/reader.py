@@ -3,11 +3,13 @@
 import re
 from typing import NamedTuple
 
+from . import builtins
 from .lexer import REDIRECTS, Token, tokens
+from .mentions import LONGEST_WORD, places
 from .words import Words
 from .world import UNKNOWN, World, Write
 
-DEEPEST, MOST_WRITES, MOST_STEPS, LONGEST = 12, 2000, 4000, 512 << 10
+DEEPEST, MOST_WRITES, MOST_MENTIONS, MOST_STEPS, LONGEST = 12, 2000, 4000, 4000, 512 << 10
 _ASSIGNMENT = re.compile(r"^([A-Za-z_]\w*)(?:\[[^\]]*\])?\+?=")
 _ARRAY = re.compile(r"^[A-Za-z_]\w*\+?=$")
 _EXTENDED = re.compile(r"[@+?*!]\(")
@@ -32,8 +34,11 @@ class Call(NamedTuple):
 
 
 class Found(NamedTuple):
+    """`mentions`: places that programs are told of which are not known to read only, each with who is told."""
+
     writes: list[Write]
     opaque: list[str]
+    mentions: dict[str, str]
 
 
 def read_command(text: str, world: World) -> Found:
@@ -46,7 +51,7 @@ def read_command(text: str, world: World) -> Found:
     except (RecursionError, ValueError, LookupError, TypeError, OSError, OverflowError, re.error) as fault:
         # What we cannot read is not taken for harmless.
         reader.opaque.append(f"the command cannot be read ({type(fault).__name__})")
-    return Found(reader.writes, list(dict.fromkeys(reader.opaque)))
+    return Found(reader.writes, list(dict.fromkeys(reader.opaque)), reader.mentions)
 
 
 class Reader:
@@ -54,6 +59,8 @@ class Reader:
         self.world, self.cwd, self.before = world, world.cwd, world.cwd
         self.writes: list[Write] = []
         self.opaque: list[str] = []
+        self.mentions: dict[str, str] = {}
+        self.guessing = False
         # What this very command has written so far: a script of its own making is read from here.
         self.drafts: dict[str, str | None] = {}
         self.words = Words(world, self.output)
@@ -61,7 +68,7 @@ class Reader:
         self.aliases: dict[str, str] = {}
         self._links: dict[str, str] = {}
         self._folders: list[str] = []
-        self._depth = self._steps = 0
+        self._depth = self._steps = self._cases = 0
 
     # What programs report.
 
@@ -78,6 +85,21 @@ class Reader:
         place = self._behind(self.world.absolute(path, self.cwd if cwd is None else cwd))
         self.writes.append(Write(place, known, via, tree))
         self.drafts[place] = known
+
+    def mention(self, text: str, via: str, *, cwd: str = "") -> None:
+        """A program that may write is told of this; which place it is, and whether it is guarded, is not known here."""
+        for path in places(text):
+            if len(self.mentions) >= MOST_MENTIONS:
+                self.opaque.append("the command names more files than are looked at")
+                return
+            if path and len(path) < LONGEST_WORD and "\0" not in path:
+                self.mentions.setdefault(self._behind(self.world.absolute(path, cwd or self.cwd)), via)
+
+    def start(self, words: list[str]) -> str | None:
+        """Another command that comes of this one."""
+        from .programs import run
+
+        return run(self, Call(words, None, self.cwd))
 
     def link(self, place: str, target: str) -> None:
         """This very command makes a link, which is not there yet."""
@@ -99,11 +121,12 @@ class Reader:
         if UNKNOWN in text:
             self.opaque.append("a shell is given a text that only the running command knows")
         before, self.words.positional = self.words.positional, positional or self.words.positional
+        cases, self._cases = self._cases, 0
         self._depth += depth
         try:
             return self._run(tokens(text))
         finally:
-            self._depth -= depth
+            self._depth, self._cases = self._depth - depth, cases
             self.words.positional = before
 
     def output(self, text: str) -> str:
@@ -141,6 +164,9 @@ class Reader:
             end = at
             while end < len(all_tokens) and all_tokens[end].operator not in _ENDS:
                 end += 1
+            if self._cases and not self._folders and end < len(all_tokens) and all_tokens[end].operator == ")":
+                at = self._pattern(all_tokens, at, end)
+                continue
             told = self._simple(all_tokens[at:end], fed)
             printed = told if told is not None else UNKNOWN
             piped = end < len(all_tokens) and all_tokens[end].operator in ("|", "|&")
@@ -148,6 +174,12 @@ class Reader:
                 total = None if told is None else total + told
             at = end
         return total
+
+    def _pattern(self, all_tokens: list[Token], at: int, end: int) -> int:
+        """A pattern of `case` is no command, but what is expanded for it runs."""
+        for token in all_tokens[at:end]:
+            self.words.expand(token, self.cwd, globs=False)
+        return end
 
     def _bracket(self, operator: str) -> None:
         if operator == "(":
@@ -159,14 +191,19 @@ class Reader:
         """Where to go on behind a reserved word, a loop's head or a function's definition."""
         if word in _RESERVED:
             at += 1
+            self._cases -= word == "esac" and self._cases > 0
             while word == "time" and at < len(all_tokens) and all_tokens[at].plain == "-p":
                 at += 1
             return at
+        if word == "coproc":
+            opened = all_tokens[at + 2 : at + 3]
+            return at + (2 if opened and (opened[0].operator == "(" or opened[0].plain == "{") else 1)
         if word in _DECLARING and (behind := self._named_array(all_tokens, at + 1)):
             return behind
         if word in ("for", "select"):
             return self._loop(all_tokens, at)
         if word == "case":
+            self._cases += 1
             while at < len(all_tokens) and all_tokens[at].plain != "in":
                 at += 1
             return at + 1
@@ -223,6 +260,8 @@ class Reader:
             if depth <= 0:
                 break
         self.functions[name] = all_tokens[start + 1 : at - 1]
+        if name in builtins.CALLED_BY_NAME:
+            self._run(self.functions[name])
         return at
 
     def _simple(self, parts: list[Token], fed: str | None) -> str | None:
@@ -237,6 +276,8 @@ class Reader:
         while at < len(parts):
             token = parts[at]
             if token.operator in REDIRECTS:
+                # `>! file` is `>| file` to zsh.
+                at += len(parts) > at + 2 and token.operator in (">", ">>") and parts[at + 1].plain == "!"
                 if at + 1 < len(parts) and not parts[at + 1].operator:
                     stdin = self._redirect(token.operator, parts[at + 1], stdin, targets)
                     at += 1
@@ -292,6 +333,7 @@ class Reader:
         value = " ".join(values)
         if name in _RUN_LATER and value:
             self.script(value)
+        builtins.variable(self, name, value)
         known = self.words.variables.get(name, [])
         if adds:
             self.words.variables[name] = [one + value for one in known or [""]]

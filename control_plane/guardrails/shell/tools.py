@@ -240,7 +240,7 @@ def _formatter(*switches: str, without: tuple[str, ...] = ()) -> Program:
     return program
 
 
-def _second(reader: "Reader", call: "Call") -> str | None:
+def second(reader: "Reader", call: "Call") -> str | None:
     """Writes the second file that it is given, else prints."""
     _, files = split_options(call.words, ("-l", "-s", "-c", "-g", "-o"))
     if len(files) > 1:
@@ -369,7 +369,7 @@ PROGRAMS: dict[str, Program] = {
     "isort": _formatter(without=("--check", "--check-only")), "gofmt": _formatter("-w"), "goimports": _formatter("-w"),
     "rustfmt": _formatter(without=("--check",)), "ruff": _formatter("--fix", "format", without=("--check", "--diff")), "autopep8": _formatter("-i"),
     "yapf": _formatter("-i"), "clang-format": _formatter("-i"), "biome": _formatter("--write"), "dos2unix": _operands("dos2unix"),
-    "unix2dos": _operands("unix2dos"), "split": _second, "uniq": _second, "zip": _pack, "ssh-keygen": _keygen, "sops": _formatter("-i", "--in-place"),
+    "unix2dos": _operands("unix2dos"), "split": second, "uniq": second, "zip": _pack, "ssh-keygen": _keygen, "sops": _formatter("-i", "--in-place"),
     "direnv": _direnv, "socat": _socket, "uudecode": _output("-o"), "ffmpeg": _last, "sox": _last, "magick": _last,
     "convert": _last, "nano": _operands("nano"), "pico": _operands("pico"), "micro": _operands("micro"), "chmod": _operands("chmod"),
     "chown": _operands("chown"), "chgrp": _operands("chgrp"), "chattr": _operands("chattr"), "mkfifo": _operands("mkfifo"),
@@ -378,7 +378,7 @@ PROGRAMS: dict[str, Program] = {
     "fallocate": _operands("fallocate", valued=("-l", "-o")), "gzip": squeeze, "gunzip": squeeze, "bzip2": squeeze,
     "bunzip2": squeeze, "xz": squeeze, "unxz": squeeze, "zstd": squeeze, "unzstd": squeeze, "lz4": squeeze, "pigz": squeeze,
     "tmux": multiplexer, "screen": multiplexer, "at": fed_later, "batch": fed_later, "su": substitute_user,
-    "expect": spawned,  "base64": _filter(), "xxd": _second, "base32": _filter(),
+    "expect": spawned,  "base64": _filter(), "xxd": second, "base32": _filter(),
     "tr": _filter(), "rev": _filter(), "cut": _filter(), "head": _filter(), "tail": _filter(),
     "zcat": _filter(), "tac": _filter(), "envsubst": _filter(), "grep": _filter(),
     "pwd": lambda reader, call: call.cwd + "\n", "mktemp": _make_temporary, "date": _says("0"),

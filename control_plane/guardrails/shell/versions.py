@@ -18,6 +18,21 @@ _RUN = re.compile(
     r"^(?:alias\.[\w-]+=!|(?:core\.(?:editor|pager|sshcommand|fsmonitor|askpass)|sequence\.editor|diff\.external"
     r"|gpg\.program|credential\.helper|.+\.(?:textconv|command|cmd|driver|clean|smudge|process))=)", re.IGNORECASE
 )  # fmt: skip
+_VERBS_THAT_READ = """
+    add annotate apply am blame branch cat-file check-attr check-ignore cherry cherry-pick commit count-objects describe diff diff-files
+    diff-index diff-tree difftool fetch for-each-ref fsck gc grep hash-object help log ls-files ls-remote ls-tree maintenance merge
+    merge-base name-rev notes pack-refs prune pull push range-diff rebase reflog remote reset rev-list rev-parse revert shortlog show
+    show-branch show-ref status stripspace switch symbolic-ref tag update-ref var verify-commit verify-tag version whatchanged write-tree
+    archive format-patch bisect commit-tree interpret-trailers rerere
+"""
+_READS = frozenset(_VERBS_THAT_READ.split())
+_READ_PAIRS = frozenset((
+    ("stash", "list"), ("stash", "show"), ("stash", "pop"), ("stash", "apply"), ("stash", "drop"), ("worktree", "list"), ("worktree", "prune"),
+    ("submodule", "status"), ("submodule", "update"), ("submodule", "foreach"), ("bundle", "verify"), ("bundle", "list-heads"),
+    ("config", "--get"), ("config", "-l"), ("config", "--list"),
+))  # fmt: skip
+# `:/path` and `:(glob)path` are looked up from the top.
+_MAGIC = re.compile(r"^:(?:\([a-z,]*\)|/|!)+")
 _RUNS_OTHERS = ("config", "submodule", "bisect", "rebase", "filter-branch", "difftool")
 
 
@@ -34,11 +49,35 @@ def git(reader: "Reader", call: "Call") -> str | None:
         _apply(reader, call, [f for f in files if f != "-"], f"git {verb}", 1, cwd)
     elif verb in _RUNS_OTHERS:
         _others(reader, verb, rest)
+    _mentioned(reader, verb, rest, options, files, cwd)
     for path in _changed(reader, verb, rest, options, files, cwd):
         reader.write(path, None, f"git {verb}", cwd=cwd, tree=True)
     if verb == "rev-parse":
         return reader.world.project + "\n" if "--show-toplevel" in options else "0000000\n"
     return "main\n" if verb in ("describe", "branch", "symbolic-ref", "hash-object") else None
+
+
+def _mentioned(
+    reader: "Reader", verb: str, rest: list[str], options: dict[str, str], files: list[str], cwd: str
+) -> None:
+    """What a verb is told of that is not known to read only; of the others, where they put what they print."""
+    for option, value in options.items():
+        if option.startswith(("-o", "--output")):
+            reader.mention(value or option[2:], f"git {verb}", cwd=cwd)
+        elif verb == "grep" and option.startswith(("-O", "--open-files")):
+            reader.script(value or option[2:])
+    if verb in _READS or {"--cached", "--staged", "--dry-run", "-n", "--check"} & set(rest):
+        return
+    if rest[:1] and (verb, rest[0]) in _READ_PAIRS:
+        return
+    for word in [
+        *files,
+        *(f"{option}={value}" for option, value in options.items() if option not in ("-m", "--message")),
+    ]:
+        bare = _MAGIC.sub("", word)
+        here = reader.world.project if bare != word else cwd
+        for one in (bare, *(reader.world.matches(os.path.join(here, bare)) if "*" in bare or "?" in bare else ())):
+            reader.mention(one, f"git {verb}", cwd=here)
 
 
 def _from_verb_on(reader: "Reader", call: "Call") -> tuple[list[str], str]:
@@ -50,6 +89,12 @@ def _from_verb_on(reader: "Reader", call: "Call") -> tuple[list[str], str]:
             cwd = reader.world.absolute(words[at + 1], cwd)
         if words[at] == "-c" and at + 1 < len(words) and _RUN.match(words[at + 1]):
             reader.script(words[at + 1].partition("=")[2].lstrip("!"))
+        if words[at].startswith("--exec-path=") or (
+            words[at] == "-c" and "".join(words[at + 1 : at + 2]).lower().startswith("core.hookspath=")
+        ):
+            reader.opaque.append("git is told to run other programs than its own")
+        if words[at].startswith(("--work-tree", "--git-dir")):
+            reader.mention(words[at] if "=" in words[at] else "".join(words[at + 1 : at + 2]), "git")
         at += 2 if words[at] in ("-C", "-c", "--git-dir", "--work-tree", "--namespace") else 1
     return words[at:], cwd
 
@@ -63,7 +108,7 @@ def _changed(
             return rest[rest.index("--") + 1 :]
         case "checkout":
             return [path for path in files if os.path.exists(reader.world.absolute(path, cwd))]
-        case "restore":
+        case "restore" if not ({"--staged", "-S"} & options.keys() and not {"--worktree", "-W"} & options.keys()):
             return files
         case "mv" | "rm" if "--cached" not in options:
             return files

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from .lexer import Part, Token
+from .lexer import Part, Token, substitutions
 from .world import UNKNOWN, World
 
 MOST = 128
@@ -12,6 +12,7 @@ _SPECIAL = "{},*?[]~ \t\n"
 _APART = {ord(char): chr(0xE100 + at) for at, char in enumerate(_SPECIAL)}
 _BACK = {0xE100 + at: char for at, char in enumerate(_SPECIAL)}
 _BRACES = re.compile(r"\{([^{},]*(?:,[^{},]*)+|-?\d+\.\.-?\d+|\w\.\.\w)\}")
+_NAME = re.compile(r"[A-Za-z_]\w*")
 _PARAMETER = re.compile(r"^([A-Za-z_]\w*|\d+|[@*])(?:\[[^\]]*\])?(.*)$", re.DOTALL)
 
 
@@ -43,7 +44,9 @@ class Words:
         def one(found: re.Match[str]) -> str:
             return (self.value(found[1] or found[2]) or [""])[0]
 
-        body = re.sub(r"\$\((?!\()([^()]*)\)|`([^`]*)`", lambda m: self._output(m[1] or m[2] or ""), body)
+        for command in substitutions(body) if "$(" in body or "`" in body else ():
+            printed = self._output(command)
+            body = body.replace(f"$({command})", printed, 1).replace(f"`{command}`", printed, 1)
         return re.sub(r"(?<!\\)\$(?:\{(\w[^}]*)\}|([A-Za-z_]\w*|\d))", one, body)
 
     def value(self, expression: str) -> list[str]:
@@ -97,6 +100,8 @@ class Words:
     def _values(self, part: Part) -> list[str]:
         if part.kind == "text":
             return [part.text.translate(_APART) if part.quoted else part.text]
+        if part.kind in ("number", "name") and not part.text.isalnum():
+            self._within(part.text)
         if part.kind == "number":
             return ["1"]
         if part.kind == "process":
@@ -106,6 +111,14 @@ class Words:
         if part.quoted and part.text in ("@", "*"):
             return [" ".join(one.translate(_APART) for one in found)]
         return [one.translate(_APART) for one in found] if part.quoted else [one or "" for one in found]
+
+    def _within(self, expression: str) -> None:
+        """Commands in an index, in a default, in a sum; and in what the names in them hold, which bash expands as well."""
+        held = [value for name in _NAME.findall(expression) for value in self.variables.get(name, ())]
+        for text in (expression, *held):
+            if "$(" in text or "`" in text:
+                for command in substitutions(text):
+                    self._output(command)
 
     def _paths(self, text: str, cwd: str, globs: bool) -> list[str]:
         if text.startswith("~") and (len(text) == 1 or text[1] in "/+"):
