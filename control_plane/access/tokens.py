@@ -163,8 +163,12 @@ class Access:
             raise Refused("another token used that jti before", "replayed")
 
 
+def reaches(caller: Caller, least: Role) -> bool:
+    return WRITES[caller.role] >= WRITES[least]
+
+
 def may(caller: Caller, least: Role) -> None:
-    if WRITES[caller.role] < WRITES[least]:
+    if not reaches(caller, least):
         raise Forbidden(f"the role {caller.role} may not do that", cure=f"it takes the role {least}")
 
 

@@ -7,7 +7,7 @@ import msgspec
 from litestar import Request, get, post
 from litestar.params import JSONBody
 
-from ..access.tokens import may
+from ..access.tokens import may, reaches
 from ..guardrails import answering
 from ..guardrails.answering import Checked, StopVerdict
 from ..guardrails.terms import Label
@@ -84,8 +84,11 @@ async def finished(data: JSONBody[ToolCall], request: Request[Any, Any, Any], pl
 @post("/api/guard/stop", status_code=200, summary="The stop checks of a session")
 async def stop(data: JSONBody[Stop], request: Request[Any, Any, Any], plane: Plane) -> StopVerdict:
     may(request.state.caller, "participant")
+    raises = reaches(request.state.caller, "operator")
     return await anyio.to_thread.run_sync(
-        lambda: answering.stop(plane.guard, data.session, cwd=data.cwd, edited=data.edited, told=data.env)
+        lambda: answering.stop(
+            plane.guard, data.session, cwd=data.cwd, edited=data.edited, told=data.env, raises=raises
+        )
     )
 
 

@@ -86,11 +86,11 @@ def prompt(guard: Guard, text: str, *, session: str, client: str = "") -> Checke
 
 def stop(
     guard: Guard, session: str, *, cwd: str = "", edited: list[str] | None = None,
-    told: Mapping[str, str] | None = None,
+    told: Mapping[str, str] | None = None, raises: bool = True,
 ) -> StopVerdict:  # fmt: skip
-    """Plans or runs; the programs get this process's own environment, never one that came over the line."""
+    """Plans or runs; a caller that may not raise the mode may still lower it, and none brings an environment."""
     paths = [guard.relative(path, cwd) for path in edited] if edited is not None else None
-    stopped = stopping.stop(guard, session, guard.surroundings(told), edited=paths)
+    stopped = stopping.stop(guard, session, guard.surroundings(told), edited=paths, raises=raises)
     guard.tidy()
     failed = tuple(
         Failure(

@@ -3,16 +3,18 @@
 import os
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
 from .events import Observation, Target
 from .matching import Matcher
+from .shell.effort import TooMuch
 from .shell.patches import patched_files
 from .shell.reader import read_command
 from .shell.world import World, Write
+from .showing import shown, stands_for
 from .terms import Mode
 
 EDITS = {"edit", "multiedit", "write", "patch", "notebookedit", "apply_patch", "applypatch", "str_replace", "create"}
@@ -53,10 +55,12 @@ def observe(
     environment: Mapping[str, str],
 ) -> Observation:
     """What this call would write, and what the rules would want to know about each file."""
-    world = World(call.cwd, call.project, environment, began=began)
+    world = World(call.cwd, call.project, environment, began=began, home=home)
+    command = _command(call)
+    said = None if command is None else writable(f"{command}\n{call.cwd}")
     writes, opaque, mentions = _writes(call, world)
-    writes += _guarded(mentions, matcher, world, home)
-    targets = _targets(writes, matcher, world, home)
+    writes += _guarded(mentions, matcher, world, said or "")
+    targets = _targets(writes, opaque, matcher, world, said)
     whole = repr(sorted(call.arguments.items(), key=lambda pair: str(pair[0]))).encode("utf-8", "replace")
     return Observation(
         event=event,
@@ -98,9 +102,15 @@ def is_edit(tool: str) -> bool:
     )
 
 
+def _command(call: Call) -> str | None:
+    """What a shell is to run; None when the call is for no shell."""
+    shell = call.tool in SHELLS or (call.text("command") and call.tool.rpartition("__")[2] in SHELLS)
+    return call.text("command", "cmd", "script") if shell else None
+
+
 def _writes(call: Call, world: World) -> tuple[list[Write], list[str], dict[str, str]]:
-    if call.tool in SHELLS or (call.text("command") and call.tool.rpartition("__")[2] in SHELLS):
-        found = read_command(call.text("command", "cmd", "script"), world)
+    if (command := _command(call)) is not None:
+        found = read_command(command, world)
         return list(found.writes), found.opaque, found.mentions
     if not is_edit(call.tool):
         return [], [], {}
@@ -117,14 +127,14 @@ def _writes(call: Call, world: World) -> tuple[list[Write], list[str], dict[str,
     return writes, opaque, {}
 
 
-def _guarded(mentions: dict[str, str], matcher: Matcher, world: World, home: str) -> list[Write]:
+def _guarded(mentions: dict[str, str], matcher: Matcher, world: World, said: str) -> list[Write]:
     """Of the places that a command only mentions, those that a rule keeps: as a file, or with all that is in it."""
     found: list[Write] = []
     for place, via in mentions.items():
         for path in (place, f"{place}/\ue001"):
-            names = names_of(path, world.project, home)
+            names = names_of(path, world.project, world.home)
             if any(matcher.guards(name) for name in names):
-                found.append(Write(path, None, f"named to {via}"))
+                found.append(Write(path, None, f"named to {via if via in said else 'a program'}"))
                 break
     return found
 
@@ -143,34 +153,59 @@ def proposed(arguments: Mapping[str, Any]) -> str | None:
     return "\n".join(parts)[:LARGEST_CONTENT] if parts else None
 
 
-def _targets(writes: list[Write], matcher: Matcher, world: World, home: str) -> tuple[Target, ...]:
+def _targets(
+    writes: list[Write], opaque: list[str], matcher: Matcher, world: World, said: str | None
+) -> tuple[Target, ...]:
     found: dict[tuple[str, str | None], Target] = {}
-    listed: list[Write] = []
-    for write in writes:
-        listed.append(write)
-        if write.tree:
-            listed += [Write(path, write.content, write.via) for path in world.files_under(write.path)]
-            listed.append(Write(os.path.join(write.path, "\ue001"), write.content, write.via))
-    for write in listed:
-        key = (write.path, write.content)
-        if key in found:
-            continue
-        target = _target(write, matcher, world, home)
-        # Files that no rule knows are told apart by a count, not by name, when there are many.
-        if len(found) < MOST_TARGETS or _met(target, matcher):
-            found[key] = target
+    try:
+        for write in _listed(writes, world):
+            key = (write.path, write.content)
+            if key in found:
+                continue
+            target = _target(write, matcher, world, said)
+            if target is None:
+                opaque.append(f"{write.via} writes to a guarded file whose name is made of other text")
+            # Files that no rule knows are told apart by a count, not by name, when there are many.
+            elif len(found) < MOST_TARGETS or _met(target, matcher):
+                found[key] = target
+    except TooMuch:
+        opaque.append("the command writes to more files than a check may look at")
     return tuple(found.values())
+
+
+def _listed(writes: list[Write], world: World) -> Iterator[Write]:
+    for write in writes:
+        world.effort.spend()
+        yield write
+        if write.tree:
+            for path in world.files_under(write.path):
+                world.effort.spend()
+                yield Write(path, write.content, write.via)
+            yield Write(os.path.join(write.path, "\ue001"), write.content, write.via)
 
 
 def _met(target: Target, matcher: Matcher) -> frozenset[int]:
     return frozenset().union(*(matcher.files(name) for name in (target.path, *target.aliases)))
 
 
-def _target(write: Write, matcher: Matcher, world: World, home: str) -> Target:
-    names = names_of(write.path, world.project, home)
-    bare = Target(names[0], tuple(names[1:]), write.via)
-    numbers = _met(bare, matcher)
-    if not numbers:
+def _named(write: Write, matcher: Matcher, world: World, said: str | None) -> Target | None:
+    """The target by its names; None where those cannot be shown and no pattern stands for them."""
+    names = names_of(write.path, world.project, world.home)
+    # What an edit writes to, the call itself names.
+    path = names[0] if said is None else shown(names[0], world.project, said)
+    whole = Target(names[0], tuple(names[1:]), write.via)
+    numbers = _met(whole, matcher)
+    if path != names[0]:
+        patterns = stands_for(path, numbers, matcher)
+        return None if patterns is None else Target(path, patterns, write.via)
+    # Where a link outside the project leads is nobody's to know, unless it leads to what a rule guards.
+    return whole if numbers else Target(path, tuple(name for name in names[1:] if name[:3] != "../"), write.via)
+
+
+def _target(write: Write, matcher: Matcher, world: World, said: str | None) -> Target | None:
+    bare = _named(write, matcher, world, said)
+    numbers = _met(bare, matcher) if bare else frozenset()
+    if bare is None or not numbers:
         return bare
     exists = os.path.lexists(write.path) if "\0" not in write.path else False
     marks = {marker for number in numbers for marker in matcher.rules.rules[number].markers}

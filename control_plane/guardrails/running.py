@@ -7,6 +7,7 @@ from typing import NamedTuple
 from .. import posix, processes
 from ..clock import Clock
 from .planning import Check
+from .surroundings import plain
 
 HEAD, TAIL = 2000, 6000
 
@@ -27,7 +28,7 @@ def run_check(project: str, check: Check, timeout: float, environment: Mapping[s
     posix.needed_for("a stop check")
     began = clock.monotonic()
     place = os.path.join(project, check.root)
-    ran = processes.run(check.command, place, {**environment, "CI": "1"}, timeout, head=HEAD, tail=TAIL)
+    ran = processes.run(check.command, place, {**plain(environment), "CI": "1"}, timeout, head=HEAD, tail=TAIL)
     took = clock.monotonic() - began
     if ran.fault:
         return Result(check, "not-found", None, took, ran.fault, 0, "")

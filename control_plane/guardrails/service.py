@@ -27,6 +27,7 @@ from .replaying import Replayed, replay
 from .rulefile import OWN_FAMILY, Rule, RuleSet, rule_set
 from .sessionfile import update_session
 from .state import State
+from .surroundings import for_elsewhere
 from .terms import Decision, Label, Mode
 
 STREAM, ALIVE_MINUTES, MOST_WAITING, MOST_BEGUN, TIDY_S = "guard", 10.0, 1000, 10_000, 1.0
@@ -307,12 +308,11 @@ class Guard:
         return self._clock.now()
 
     def surroundings(self, told: Mapping[str, str] | None) -> Mapping[str, str]:
-        """Our own environment, with the brakes and overrides of a caller elsewhere."""
-        if not told:
+        """Our own environment; for a caller elsewhere with its brakes and overrides, and our values unknown."""
+        if told is None:
             return self._environment
         names = {rule.env_override for rule in self.last_rules()} - {""}
-        kept = {name: value for name, value in told.items() if name.startswith("OPENCODE_") or name in names}
-        return {**self._environment, **kept}
+        return for_elsewhere(self._environment, told, names)
 
     def last_rules(self) -> tuple[Rule, ...]:
         """The rules as they were when they were last looked at."""

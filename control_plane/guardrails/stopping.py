@@ -30,7 +30,7 @@ class Stopped(NamedTuple):
 
 def stop(
     guard: Guard, session: str, environment: Mapping[str, str], *, edited: Iterable[str] | None = None,
-    execute: bool | None = None,
+    execute: bool | None = None, raises: bool = True,
 ) -> Stopped:  # fmt: skip
     """The stop checks of one session, over what it edited; the strictest brake of all who speak wins."""
     session = writable(session)
@@ -46,7 +46,7 @@ def stop(
     made = plan(guard.project, paths, most=most, tests=tests)
     if not made.checks:
         return Stopped(False, "", made)
-    runs = _chosen(guard, modes, made, environment, execute)
+    runs = _chosen(guard, modes, made, environment, execute, raises)
     name = new_id(guard.now())
     mode = "execute" if runs else "plan"
     guard.ledger.record(
@@ -67,16 +67,17 @@ def stop(
 
 
 def _chosen(
-    guard: Guard, modes: Mapping[str, StopScope], made: Plan, environment: Mapping[str, str], execute: bool | None
-) -> list[Check]:
+    guard: Guard, modes: Mapping[str, StopScope], made: Plan, environment: Mapping[str, str], execute: bool | None,
+    raises: bool,
+) -> list[Check]:  # fmt: skip
     """The checks that are run; the others are only shown."""
     wanted = environment.get("OPENCODE_STOP_CHECK_MODE", "").strip()
     if wanted == "plan" or guard.modes().off_until > guard.now():
         return []
     if execute is not None:
         return list(made.checks) if execute else []
-    # What nobody here decided, the caller may: as with enforcement.
-    eager = wanted == "execute" and not guard.said("OPENCODE_STOP_CHECK_MODE")
+    # What nobody here decided, a caller may that is trusted with it: programs run as this process's user.
+    eager = raises and wanted == "execute" and not guard.said("OPENCODE_STOP_CHECK_MODE")
     return [check for check in made.checks if _executes(guard, modes, check.root, eager=eager)]
 
 

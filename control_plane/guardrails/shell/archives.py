@@ -36,7 +36,7 @@ def unpack(reader: "Reader", call: "Call") -> str | None:
     if name == "unzip" and any(re.match(r"^-[a-z]*[ltpvzZ]", word) for word in words[1:]):
         return None
     folder = options.get("-C") or options.get("--directory") or (options.get("-d") if name != "tar" else None) or "."
-    members = _members(reader.world.absolute(packed, call.cwd)) if packed and UNKNOWN not in packed else None
+    members = _members(reader, reader.world.absolute(packed, call.cwd)) if packed and UNKNOWN not in packed else None
     if members is None:
         reader.write(folder, None, name, tree=True)
     for member in members or []:
@@ -58,7 +58,9 @@ def squeeze(reader: "Reader", call: "Call") -> str | None:
     return ""
 
 
-def _members(path: str) -> list[str] | None:
+def _members(reader: "Reader", path: str) -> list[str] | None:
+    if not reader.world.holds(path):
+        return None
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as packed:

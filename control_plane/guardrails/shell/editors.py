@@ -40,27 +40,29 @@ def editor(reader: "Reader", call: "Call", name: str) -> str | None:
 def _awk(reader: "Reader", call: "Call") -> None:
     words = call.words
     options, rest = split_options(words, ("-f", "-v", "-F", "-i", "-e"))
-    program = options.get("-e") or (
-        rest[0] if rest and "-f" not in options else reader.file(options.get("-f", ""), call.cwd)[0] or ""
-    )
+    within, program = reader, options.get("-e") or (rest[0] if rest else "")
+    if "-f" in options:
+        within, text, _ = reader.to_run(options["-f"], call.cwd)
+        program = text or ""
     given = [words[at + 1] for at, word in enumerate(words[:-1]) if word == "-v"]
     values = dict(one.split("=", 1) for one in given if "=" in one)
     for target in re.findall(r"print[^;{}|]{0,300}>>?\s*\(?\s*(\"[^\"]*\"|\w+)", program):
         named = target.strip('"') if target.startswith('"') else values.get(target)
         if named:
-            reader.write(named, program, "awk")
+            within.write(named, program, "awk")
         elif named is None and not target.isdigit():
             # A name that is made up at work: whatever the call mentions may be it.
             mentioned = (*re.findall(r'"([^"]+)"', program), *rest[1:], *values.values(), *(call.stdin or "").split())
             for one in mentioned:
-                reader.write(one, program, "awk")
+                within.write(one, program, "awk")
     for command in re.findall(
         r'system\(\s*"((?:[^"\\]|\\.)*)"|\|\s*"((?:[^"\\]|\\.)*)"|"((?:[^"\\]|\\.)*)"\s*\|&?\s*getline', program
     ):
-        reader.script(next(filter(None, command), "").replace('\\"', '"'), depth=2)
+        within.script(next(filter(None, command), "").replace('\\"', '"'), depth=2)
     if options.get("-i") == "inplace" or "inplace" in words:
         for file in rest[1:]:
-            reader.write(file, program, "awk -i inplace")
+            within.write(file, program, "awk -i inplace")
+    reader.blur(within)
 
 
 def _text_editor(reader: "Reader", call: "Call", name: str) -> None:

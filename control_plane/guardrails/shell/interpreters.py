@@ -57,16 +57,18 @@ def interpreter(reader: "Reader", call: "Call", name: str) -> str | None:
     if not operands or operands[0] in ("-", "/dev/stdin"):
         return inline(reader, call, call.stdin, operands[1:], strict=True) if call.stdin is not None else None
     if operands[0].startswith("/dev/fd/"):
-        reader.opaque.append(f"{name} runs the output of another command")
+        reader.opaque.append("an interpreter runs the output of another command")
         return None
-    text, young = reader.file(operands[0], call.cwd)
+    within, text, young = reader.to_run(operands[0], call.cwd)
     if text is None:
         if words[1:2] == ["eval"]:
             return inline(reader, call, operands[0], operands[1:], strict=True)
         if reader.world.absolute(operands[0], call.cwd) in reader.drafts:
-            reader.opaque.append(f"{name} runs a text that only the running command knows")
+            reader.opaque.append("an interpreter runs a text that only the running command knows")
         return None
-    return inline(reader, call, text, operands[1:], strict=young)
+    inline(within, call, text, operands[1:], strict=young)
+    reader.blur(within)
+    return None
 
 
 def _own_options(reader: "Reader", call: "Call", name: str, words: list[str], code: list[str]) -> None:
@@ -90,9 +92,9 @@ def _loaded(reader: "Reader", call: "Call", value: str) -> None:
         inline(reader, call, unquote(value.partition(",")[2]), [], strict=True)
         return
     for ending in ("", ".js", ".cjs", ".mjs", ".rb", ".pm", ".lua"):
-        text, young = reader.file(value.partition("?")[0] + ending, call.cwd)
+        within, text, young = reader.to_run(value.partition("?")[0] + ending, call.cwd)
         if text is not None:
-            inline(reader, call, text, [], strict=young)
+            inline(within, call, text, [], strict=young)
 
 
 def inline(reader: "Reader", call: "Call", text: str | None, arguments: list[str], *, strict: bool) -> str | None:

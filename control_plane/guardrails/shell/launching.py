@@ -71,8 +71,8 @@ def fed_later(reader: "Reader", call: "Call") -> str | None:
     """`at` and `batch` run what they are fed, or the file of -f."""
     words = call.words
     if "-f" in words[:-1]:
-        text, _ = reader.file(words[words.index("-f") + 1], call.cwd)
-        return reader.script(text) if text is not None else None
+        within, text, _ = reader.to_run(words[words.index("-f") + 1], call.cwd)
+        return within.script(text) if text is not None else None
     return reader.script(call.stdin) if call.stdin is not None else ""
 
 
@@ -86,9 +86,9 @@ def substitute_user(reader: "Reader", call: "Call") -> str | None:
 def spawned(reader: "Reader", call: "Call") -> str | None:
     """What an expect script spawns."""
     words = call.words
-    text = words[words.index("-c") + 1] if "-c" in words[:-1] else call.stdin
+    within, text = reader, words[words.index("-c") + 1] if "-c" in words[:-1] else call.stdin
     if text is None and len(words) > 1:
-        text, _ = reader.file(words[-1], call.cwd)
+        within, text, _ = reader.to_run(words[-1], call.cwd)
     for command in re.findall(r"(?:^|[;\n{])\s*(?:spawn|exec|system)\s+(?:-\w+\s+)*([^;\n}]+)", text or ""):
-        reader.script(command)
+        within.script(command)
     return None

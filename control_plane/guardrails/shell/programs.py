@@ -118,19 +118,20 @@ def _sourced(reader: "Reader", call: "Call") -> str | None:
 
 def _script_file(reader: "Reader", call: "Call", words: list[str]) -> str | None:
     """A script's own text, when it can be read; one from before the session is the project's own affair."""
-    text, young = reader.file(words[0], call.cwd)
+    within, text, young = reader.to_run(words[0], call.cwd)
     if text is None:
         if reader.world.absolute(words[0], call.cwd) in reader.drafts:
             reader.opaque.append("a script runs whose text only the running command knows")
         return None
     first = text[:200].partition("\n")[0]
     if first.startswith("#!") and not any(shell in first for shell in ("sh", "env -S bash")):
-        return inline(reader, call, text, words[1:], strict=young)
+        return inline(within, call, text, words[1:], strict=young)
     kept = len(reader.opaque)
-    printed = reader.script(text, words)
+    printed = within.script(text, words if within is reader else None)
+    reader.blur(within)
     if not young:
         del reader.opaque[kept:]
-    return printed
+    return printed if within is reader else None
 
 
 def _package_script(reader: "Reader", call: "Call") -> str | None:
@@ -156,7 +157,7 @@ def _package_script(reader: "Reader", call: "Call") -> str | None:
 def _program(reader: "Reader", call: "Call") -> str | None:
     """A file that is run by its path is read like a script; any other program is unknown to us."""
     if "/" in call.words[0]:
-        text, young = reader.file(call.words[0], call.cwd)
+        _, text, young = reader.to_run(call.words[0], call.cwd)
         draft = reader.world.absolute(call.words[0], call.cwd) in reader.drafts
         if (text is not None and "\0" not in text and young) or draft:
             return _script_file(reader, call, call.words)
@@ -175,7 +176,7 @@ def _started(reader: "Reader", call: "Call") -> None:
         if (first in SHELLS or INTERPRETER.match(first)) and not word.startswith("-"):
             reader.script(word) if " " in word else reader.start(words[at:])
             return
-        if "/" in word and UNKNOWN not in word and (reader.file(word, call.cwd)[0] or "").startswith("#!"):
+        if "/" in word and UNKNOWN not in word and (reader.to_run(word, call.cwd)[1] or "").startswith("#!"):
             _script_file(reader, call, words[at:])
             return
 
@@ -187,7 +188,7 @@ def _results(reader: "Reader", call: "Call") -> None:
         name, sign, value = word.partition("=")
         if _OUTPUT.match(name):
             place = value if sign else (words[at + 1] if at + 1 < len(words) else "")
-            reader.write(place, None, words[0], tree=UNKNOWN not in place and reader.world.is_folder(
+            reader.write(place, None, "a program", tree=UNKNOWN not in place and reader.world.is_folder(
                 reader.world.absolute(place, call.cwd)))  # fmt: skip
 
 

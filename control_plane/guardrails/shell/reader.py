@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from . import builtins
+from .effort import TooMuch
 from .lexer import REDIRECTS, Token, tokens
 from .mentions import LONGEST_WORD, places
 from .words import Words
@@ -48,6 +49,8 @@ def read_command(text: str, world: World) -> Found:
         reader.opaque.append("the command uses extended patterns")
     try:
         reader.script(text) if len(text) <= LONGEST else reader.opaque.append("the command is too long to be read")
+    except TooMuch:
+        reader.opaque.append("the command takes more work to read than a check may cost")
     except (RecursionError, ValueError, LookupError, TypeError, OSError, OverflowError, re.error) as fault:
         # What we cannot read is not taken for harmless.
         reader.opaque.append(f"the command cannot be read ({type(fault).__name__})")
@@ -75,6 +78,7 @@ class Reader:
     def write(self, path: str, content: str | None, via: str, *, cwd: str | None = None, tree: bool = False) -> None:
         if not path or path in _HARMLESS or path.startswith(("/dev/fd/", "&")):
             return
+        via = via.rpartition("/")[2]
         if UNKNOWN in path:
             self.opaque.append(f"{via} writes to a file that only the running command knows")
             return
@@ -142,6 +146,31 @@ class Reader:
         if place in self.drafts:
             return self.drafts[place], True
         return self.world.read(place), self.world.young(place)
+
+    def to_run(self, path: str, cwd: str) -> tuple["Reader", str | None, bool]:
+        """Who reads a file that is run, its text, and whether it is of this session.
+
+        What may not be quoted is read apart: it learns nothing of this command, and this command nothing of it.
+        """
+        text, young = self.file(path, cwd)
+        place = self.world.absolute(path, cwd)
+        if text is not None or place in self.drafts:
+            return self, text, young
+        apart = Reader(self.world)
+        apart.cwd, apart.writes, apart.opaque = cwd, self.writes, self.opaque
+        apart._depth, apart._links, apart.mentions, apart.guessing = (
+            self._depth,
+            self._links,
+            self.mentions,
+            self.guessing,
+        )
+        return apart, self.world.program(place), young
+
+    def blur(self, apart: "Reader") -> None:
+        """That another reader wrote a file or set a variable is known afterwards, but not with what."""
+        if apart is not self:
+            self.drafts |= dict.fromkeys(apart.drafts)
+            self.words.variables |= {name: [UNKNOWN] for name in apart.words.variables}
 
     # The walk.
 

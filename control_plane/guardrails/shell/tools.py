@@ -159,6 +159,8 @@ def _sources_and_place(name: str, options: dict[str, str], files: list[str]) -> 
 
 def _tree(reader: "Reader", call: "Call", source: str, place: str, name: str) -> None:
     root = reader.world.absolute(source, call.cwd)
+    if not reader.world.holds(root):
+        reader.write(place, None, name, tree=True)
     for file in reader.world.files_under(root):
         reader.write(os.path.join(place, os.path.relpath(file, root)), reader.world.read(file), name)
 
@@ -332,10 +334,12 @@ def _list(reader: "Reader", call: "Call") -> str | None:
     out: list[str] = []
     for one in rest or ["."]:
         place = reader.world.absolute(one, call.cwd) if UNKNOWN not in one else ""
-        names = (
-            sorted(os.path.basename(path) for path in reader.world.matches(os.path.join(place, "*"))) if place else []
-        )
-        out += names if reader.world.is_folder(place) else [one]
+        if not place or not reader.world.is_folder(place):
+            out.append(one)
+        elif reader.world.holds(place):
+            out += sorted(os.path.basename(path) for path in reader.world.matches(os.path.join(place, "*")))
+        else:
+            out.append(UNKNOWN)
     return "\n".join(out) + "\n"
 
 

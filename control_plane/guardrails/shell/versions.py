@@ -107,7 +107,7 @@ def _changed(
         case "checkout" | "restore" if "--" in rest:
             return rest[rest.index("--") + 1 :]
         case "checkout":
-            return [path for path in files if os.path.exists(reader.world.absolute(path, cwd))]
+            return [path for path in files if reader.world.holds(reader.world.absolute(path, cwd), exists=True)]
         case "restore" if not ({"--staged", "-S"} & options.keys() and not {"--worktree", "-W"} & options.keys()):
             return files
         case "mv" | "rm" if "--cached" not in options:
@@ -144,14 +144,15 @@ def _others(reader: "Reader", verb: str, rest: list[str]) -> None:
 
 
 def _apply(reader: "Reader", call: "Call", patches: list[str], via: str, strip: int, cwd: str) -> None:
-    texts = [reader.file(patch, cwd)[0] for patch in patches] or [call.stdin]
-    for text in texts:
+    texts = [reader.to_run(patch, cwd)[:2] for patch in patches] or [(reader, call.stdin)]
+    for within, text in texts:
         if text is None or UNKNOWN in text:
             if patches or call.stdin is not None:
                 reader.opaque.append(f"{via} applies a patch that only the running command knows")
             continue
         for path, content in patched_files(text, strip):
-            reader.write(path, content, via, cwd=cwd)
+            within.write(path, content, via, cwd=cwd)
+        reader.blur(within)
 
 
 def patch(reader: "Reader", call: "Call") -> str | None:

@@ -127,6 +127,8 @@ class Words:
         if not globs or not any(char in text for char in "*?["):
             return [text]
         pattern = self.world.absolute(re.sub(r"\[!", "[^", text).translate(_BACK), cwd).replace("[^", "[!")
+        if pattern.startswith("/proc/"):  # a process's folder may be a way into the project
+            return [text, UNKNOWN]
         return [text, *self.world.matches(pattern)]
 
 
