@@ -7,7 +7,9 @@ First the keys and the checkpoints, then the tree against the checkpoints, then 
 
 import base64
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 
 import msgspec
 
@@ -49,9 +51,28 @@ def verify(home: Home | Opened, workers: int = 1, on_progress: OnProgress = lamb
     seen = _sighting(Witness(folder.witness, identity.ledger))
     with _evidence(home) as evidence:
         files = None if folder.address else (folder.database, folder.archive)
+        disorder = _aside(evidence.disorder)
         return _judge(
-            evidence, identity, seen, lambda size: scan(evidence, size, on_progress, workers=workers, files=files)
+            evidence,
+            identity,
+            seen,
+            lambda size: scan(evidence, size, on_progress, workers=workers, files=files),
+            disorder.result,
         )
+
+
+def _aside(work: Callable[[], list[str]]) -> "Future[list[str]]":
+    """Begin it beside the rest, in a thread that keeps nobody who gives up."""
+    answer: Future[list[str]] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(work())
+        except Exception as fault:
+            answer.set_exception(fault)
+
+    threading.Thread(target=run, name="control-plane-audit", daemon=True).start()
+    return answer
 
 
 @contextlib.contextmanager
@@ -80,7 +101,11 @@ def _sighting(witness: Witness) -> Sighting | Finding | None:
 
 
 def _judge(
-    evidence: Evidence, identity: Identity, seen: Sighting | Finding | None, scanned: Callable[[int], list[int]]
+    evidence: Evidence,
+    identity: Identity,
+    seen: Sighting | Finding | None,
+    scanned: Callable[[int], list[int]],
+    disorder: Callable[[], list[str]],
 ) -> Verdict:
     keyring, strange_keys = keyring_of(identity, evidence.own_rows())
     notes = evidence.notes()
@@ -101,17 +126,24 @@ def _judge(
         *(_other_history(stranger, witnessed) for stranger in trust.strangers),
         *trust.findings,
         *_unsigned(evidence, size),
+        *map(_beside, evidence.archive_faults()),
+        *_disordered(disorder()),
     ]
-    first = first_of(findings)
     head = signed.checkpoints[-1] if signed.checkpoints else Checkpoint(identity.origin, 0, EMPTY_ROOT)
+    silent = "" if seen else "no witness: a rollback would not be seen"
+    return _verdict(head, findings, lambda whole: size if whole else evidence.count(), silent)
+
+
+def _verdict(head: Checkpoint, findings: list[Finding], events: Callable[[bool], int], silent: str) -> Verdict:
+    first = first_of(findings)
     return Verdict(
         ok=first is None,
-        events=size if first is None else evidence.count(),
+        events=events(first is None),
         position=head.size,
         root=base64.b64encode(head.root).decode(),
         first_bad=first.position if first else None,
         reason=first.reason if first else None,
-        detail=_told(first, findings) if first else "" if seen else "no witness: a rollback would not be seen",
+        detail=_told(first, findings) if first else silent,
     )
 
 
@@ -147,6 +179,18 @@ def _unsigned(evidence: Evidence, size: int) -> Iterator[Finding]:
     position = lowest if lowest is not None and lowest < 1 else evidence.beyond(size)
     if position is not None:
         yield Finding(position, Reason.ADDED, f"the event at position {position} was never signed")
+
+
+def _beside(fault: str) -> Finding:
+    return Finding(None, Reason.CHANGED, f"{fault}; the events themselves are intact; restore a backup of the database")
+
+
+def _disordered(faults: list[str]) -> Iterator[Finding]:
+    """SQLite's own check: an index that lies hides events from whoever looks for them, not from us."""
+    if faults:
+        named = f"SQLite's own check finds {faults[0].splitlines()[-1]!r}" + (" and more" if faults[1:] else "")
+        cure = "REINDEX (`sqlite3 ledger.db REINDEX`) mends an index, a backup the rest"
+        yield Finding(None, Reason.CHANGED, f"the file of the database is damaged: {named}; {cure}")
 
 
 def _told(first: Finding, findings: list[Finding]) -> str:

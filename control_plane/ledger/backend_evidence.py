@@ -64,6 +64,12 @@ class BackendEvidence:
     def count(self) -> int:
         return sum(1 for _ in self.everything())
 
+    def disorder(self) -> list[str]:
+        return []  # a server looks after its own files
+
+    def archive_faults(self) -> Iterator[str]:
+        return iter(())
+
     def close(self) -> None:
         self._moment.close()
 

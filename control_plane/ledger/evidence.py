@@ -47,6 +47,12 @@ class Evidence(Protocol):
 
     def count(self) -> int: ...
 
+    def disorder(self) -> list[str]:
+        """What the store's own check finds wrong with its files; from any thread, and it takes a while."""
+
+    def archive_faults(self) -> Iterator[str]:
+        """What the store says of its archive and neither the log nor the archive says."""
+
     def close(self) -> None: ...
 
 

@@ -1,5 +1,6 @@
 """A ledger's file and its archive as evidence."""
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from hashlib import sha256
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ForeignHome, LedgerDamaged, LedgerUnavailable
+from .archive_lists import list_faults, said_in_log
 from .bundles import read_archived, salvage
 from .evidence import RawRow, raw_hash
 from .leaf import FORMAT
@@ -25,6 +27,7 @@ _ODD = (
 _STRANGE = f"SELECT 1 FROM stored_events WHERE rowid BETWEEN ? AND ? AND ({_ODD}) LIMIT 1"
 _ONE = f"SELECT originator_id, originator_version, topic, state, {_ODD} FROM stored_events WHERE rowid = ?"
 _OWN = f"{_COLUMNS} NOT INDEXED WHERE topic >= 'ledger.' AND topic < 'ledger/' ORDER BY rowid"
+_RUNS = "SELECT first_position, stream, first_version, last_version FROM archived_runs ORDER BY first_position"
 _CHUNK = 4096
 _POSITION = itemgetter(0)
 
@@ -171,10 +174,30 @@ class SQLiteEvidence:
         archived = self._archived_tiles() * TILE_WIDTH
         try:
             return archived + int(
-                self._ask("SELECT COUNT(*) FROM stored_events WHERE rowid NOT BETWEEN 1 AND ?", archived)[0][0]
+                self._ask("SELECT COUNT(*) FROM stored_events NOT INDEXED WHERE rowid NOT BETWEEN 1 AND ?", archived)[
+                    0
+                ][0]
             )
         except Unreadable:
             return archived
+
+    def disorder(self) -> list[str]:
+        try:
+            with contextlib.closing(_connect(self._path)) as connection:
+                found = [str(line, errors="replace") for (line,) in connection.execute("PRAGMA integrity_check")]
+        except FAULTS as fault:
+            self._refuse_locked(fault)
+            return [str(fault)]
+        return [] if found == ["ok"] else found
+
+    def archive_faults(self) -> Iterator[str]:
+        said = said_in_log(self.own_rows())
+        try:
+            archives = dict(self._ask("SELECT through, root FROM archives"))
+            runs = self._ask(_RUNS)
+        except Unreadable as fault:
+            return iter([f"the list of the archive cannot be read: {fault}"])
+        return list_faults(said, archives, runs, self._archive)
 
     def close(self) -> None:
         self._connection.close()
