@@ -14,6 +14,7 @@ from .flock import lock
 from .keys import create_key, load_key
 from .notes import MalformedNote, Signer, Verifier
 from .postgres_address import PostgresAddress, is_postgres
+from .refusals import cure_of
 from .witness import witness_folder
 
 FORMAT = 1
@@ -106,9 +107,8 @@ class Home:
         except (FileExistsError, NotADirectoryError, IsADirectoryError, ValueError):
             raise HomeUnusable(f"{self.root} is not a folder", cure="name a folder with --home") from None
         except OSError as fault:
-            raise HomeReadOnly(
-                f"{self.root} cannot be written", why=os.strerror(fault.errno or 0), cure="name another --home"
-            ) from None
+            why, cure = os.strerror(fault.errno or 0), cure_of(fault) or "name another --home"
+            raise HomeReadOnly(f"{self.root} cannot be written", why=why, cure=cure) from None
         try:
             lock(handle)
             yield
@@ -152,7 +152,8 @@ class Home:
         try:
             replace(path, msgspec.json.encode(identity), mode=0o600, durable=True)
         except OSError as fault:
-            raise HomeReadOnly(f"{self.root} cannot be written", why=os.strerror(fault.errno or 0)) from None
+            why = os.strerror(fault.errno or 0)
+            raise HomeReadOnly(f"{self.root} cannot be written", why=why, cure=cure_of(fault)) from None
 
     def _upgraded(self) -> Identity:
         with self.locked():

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ..errors import HomeReadOnly, KeyFault, KeyMissing, KeyUnsafe
 from ..replacing import sync_folder
 from .notes import Signer, Verifier
+from .refusals import cure_of
 
 _PRIVATE = 0o600
 
@@ -94,7 +95,7 @@ def write_private(path: Path, content: bytes) -> None:
     except OSError as fault:
         if isinstance(fault, FileExistsError):
             raise
-        raise HomeReadOnly(f"{path.parent} cannot be written", why=str(fault)) from None
+        raise HomeReadOnly(f"{path.parent} cannot be written", why=str(fault), cure=cure_of(fault)) from None
     with os.fdopen(handle, "wb") as file:
         file.write(content)
         file.flush()

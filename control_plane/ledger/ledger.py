@@ -18,6 +18,7 @@ from .journal import MAX_BODY, Batch, Journal
 from .notes import Checkpoint, Note
 from .proofs import TileTree
 from .recovery import join_body, split_bodies
+from .refusals import cure_of
 from .turnstile import Turns
 
 
@@ -221,7 +222,8 @@ class Ledger:
         except PersistenceError as fault:
             row = self._backend.row_of(stream, version)
             if row is None or (row.topic, bytes(row.state)) != (topics[0], states[0]):
-                raise LedgerUnavailable("the ledger cannot be written", why=str(fault), cure="try again") from fault
+                cure = cure_of(fault) or "try again"
+                raise LedgerUnavailable("the ledger cannot be written", why=str(fault), cure=cure) from fault
             return row.position
 
     def _insert_batch(self, batch: Batch) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from eventsourcing.persistence import IntegrityError, PersistenceError
 
 from ..clock import Clock, new_id
-from ..errors import ForeignHome, KeyUnknown, LedgerDamaged, LedgerUnavailable, MissingExtra, Rollback
+from ..errors import ForeignHome, KeyUnknown, LedgerDamaged, MissingExtra, Rollback
 from .backend import Backend, Row
 from .events import Catalogue
 from .facts import STREAM, JournalRecovered, KeysChanged, LedgerCreated
@@ -18,6 +18,7 @@ from .keys import host_key
 from .notes import Note, Signer
 from .proofs import TileTree
 from .recovery import Recovered, recover_journals
+from .refusals import refusal, with_log
 from .sealing import Authority, TreeStore
 from .sqlite_backend import SQLiteBackend
 from .witness import Sighting, Witness, check_witness
@@ -31,7 +32,7 @@ class Opened:
         self.identity = home.identity()
         self.witness = Witness(home.witness, self.identity.ledger)
         root = Keyring(self.identity.origin, self.identity.root)
-        with _in_our_words(f"{home.root} cannot be opened"), contextlib.ExitStack() as undo:
+        with _in_our_words(f"{home.root} cannot be opened", home), contextlib.ExitStack() as undo:
             self.backend: Backend = connect(home, Authority(None, root, self.authority))
             undo.callback(self.backend.close)
             if signing:
@@ -84,7 +85,7 @@ class Opened:
 
     def recover(self) -> int:
         """Commit what dead writers left; the number of events that came back."""
-        with _in_our_words("what dead writers left cannot be committed yet"), self.home.locked():
+        with _in_our_words("what dead writers left cannot be committed yet", self.home), self.home.locked():
             found = recover_journals(self.home.journal, self.home.damaged, self.backend, self._report)
         return sum(frames for _, frames, _ in found)
 
@@ -166,7 +167,7 @@ def create_home(home: Home, catalogue: Catalogue, clock: Clock) -> Identity:
             raise ForeignHome(f"{home.root} would stand on a log that no control plane began", cure="name another home")
         return Identity(FORMAT, first.ledger, first.key)
 
-    with _in_our_words(f"{home.root} cannot be made"):
+    with _in_our_words(f"{home.root} cannot be made", home):
         return home.create(new_id(clock.now()), begin)
 
 
@@ -191,8 +192,8 @@ def _genesis(rows: list[Row], catalogue: Catalogue) -> LedgerCreated | None:
 
 
 @contextlib.contextmanager
-def _in_our_words(what: str) -> Iterator[None]:
+def _in_our_words(what: str, home: Home) -> Iterator[None]:
     try:
         yield
     except (PersistenceError, sqlite3.Error, OSError) as fault:
-        raise LedgerUnavailable(what, why=str(fault), cure="try again; nothing was lost") from fault
+        raise refusal(what, fault, *(with_log(home.database) if home.address is None else ())) from fault

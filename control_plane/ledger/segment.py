@@ -14,6 +14,7 @@ from struct import Struct
 from zlib import crc32
 
 from ..errors import HomeReadOnly, LedgerUnavailable
+from .refusals import cure_of
 
 MAGIC = b"CPJRNL01"
 HEADER = Struct("<8sI32sQI")
@@ -71,8 +72,8 @@ def _allocate(path: Path, size: int) -> mmap.mmap:
             os.close(handle)
     except OSError as fault:
         path.unlink(missing_ok=True)
-        why = os.strerror(fault.errno or 0)
-        raise LedgerUnavailable(f"no room for a journal of {size >> 20} MB", why=why, cure="free some disk") from None
+        why, cure = os.strerror(fault.errno or 0), cure_of(fault) or "free some disk"
+        raise LedgerUnavailable(f"no room for a journal of {size >> 20} MB", why=why, cure=cure) from None
 
 
 def _reserve(handle: int, size: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from eventsourcing.persistence import PersistenceError
+from eventsourcing.persistence import OperationalError, PersistenceError
 from eventsourcing.sqlite import SQLiteCursor
 
 from ..errors import ControlPlaneError, ForeignHome, HomeReadOnly, LedgerDamaged, LedgerUnavailable, NewerHome
@@ -16,6 +16,7 @@ from . import archived
 from .archived import ArchivedRows, Retired
 from .backend import Row
 from .place import Place
+from .refusals import RETRY, cure_of, missing_right, with_log
 from .sealing import Authority, Sealer, TreeStore
 from .sqlite import APPLICATION_ID, SCHEMA, SignedSQLiteApplicationRecorder, SignedSQLiteDatastore, SQLiteTree
 
@@ -133,8 +134,10 @@ class SQLiteBackend:
         """Whatever else a file says that took the place of ours, that comes first."""
         try:
             yield
-        except (PersistenceError, ControlPlaneError):
+        except (PersistenceError, ControlPlaneError) as fault:
             self._place.check()
+            if isinstance(fault, OperationalError) and "readonly" in str(fault):
+                raise unavailable(self._path, fault) from fault
             raise
 
     def compact(self) -> bool:
@@ -186,7 +189,9 @@ def check_schema(path: Path) -> None:
     except sqlite3.OperationalError as fault:
         raise unavailable(path, fault) from None
     except FAULTS as fault:
-        raise ForeignHome(f"{path} is not a database that can be read", why=str(fault)) from None
+        raise LedgerDamaged(f"{path} cannot be read", why=str(fault), cure="restore a backup") from None
+    if not path.stat().st_size:
+        raise LedgerDamaged(f"{path} is empty", why="the log was in it", cure="restore a backup")
     if application != APPLICATION_ID:
         raise ForeignHome(f"{path} was not made by a control plane", cure="name another --home")
     if schema > SCHEMA:
@@ -198,8 +203,8 @@ def unavailable(path: Path, fault: Exception) -> LedgerUnavailable | LedgerDamag
         return LedgerDamaged(f"{path} is damaged", why=str(fault), cure="run `control-plane ledger verify`")
     # Even a reader of a write-ahead log makes files beside it.
     if "readonly" in str(fault) or not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
-        return HomeReadOnly(f"{path} cannot be written", why=str(fault))
-    return LedgerUnavailable(f"{path} cannot be used", why=str(fault), cure="try again; nothing was lost")
+        return HomeReadOnly(f"{path} cannot be written", why=str(fault), cure=missing_right(*with_log(path)))
+    return LedgerUnavailable(f"{path} cannot be used", why=str(fault), cure=cure_of(fault, path) or RETRY)
 
 
 def _uri(path: Path, mode: str = "rw") -> str:

@@ -8,12 +8,13 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from ..errors import ForeignHome, LedgerDamaged, LedgerUnavailable
+from ..errors import ForeignHome, LedgerDamaged
 from .archive_lists import list_faults, said_in_log
 from .bundles import read_archived, salvage
 from .evidence import RawRow, raw_hash
 from .leaf import FORMAT
 from .merkle import TILE_WIDTH, leaf_hash
+from .refusals import refusal, with_log
 
 # What SQLite says of a damaged file may quote it, and that is no text.
 FAULTS = (sqlite3.Error, UnicodeDecodeError)
@@ -257,4 +258,4 @@ class SQLiteEvidence:
     def _refuse_locked(self, fault: Exception) -> None:
         """A database that is in use is no evidence of anything."""
         if getattr(fault, "sqlite_errorcode", 0) & 0xFF in _LOCKED:
-            raise LedgerUnavailable(f"{self._path} cannot be read now", why=str(fault), cure="try again") from None
+            raise refusal(f"{self._path} cannot be read now", fault, *with_log(self._path)) from None

@@ -5,6 +5,7 @@ import json
 import shutil
 import sqlite3
 import tarfile
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
@@ -308,3 +309,10 @@ def test_an_export_to_an_impossible_place_is_a_coded_error(home: Home, run: Run,
 def test_an_export_to_a_device_is_written_as_it_is(home: Home, run: Run) -> None:
     assert run("ledger", "export", "--out", "/dev/null", "--json").json()["events"] == 3
     assert Path("/dev/null").is_char_device()
+
+
+def test_who_only_reads_goes_on_while_another_process_holds_the_write_lock(home: Home, run: Run) -> None:
+    with closing(sqlite3.connect(home.database, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        head = run("ledger", "head", "--json")
+        assert (head.code, head.json()["position"]) == (0, 3)

@@ -20,6 +20,7 @@ from control_plane.errors import (
     KeyMissing,
     KeyUnknown,
     KeyUnsafe,
+    LedgerDamaged,
     NewerHome,
     Rollback,
 )
@@ -116,8 +117,10 @@ def test_a_home_whose_database_was_exchanged_is_refused(home: Home, tmp_path: Pa
         shutil.copy(other.database, home.database)
     elif content == "nothing":
         home.database.touch()
-    error = refusal(ForeignHome, lambda: Opened(home, CATALOGUE, Clock()))
-    assert ("restore" in error.cure) == (content == "deleted")
+    # The home is ours: what cannot be a database at all is what is left of one that was.
+    kind = LedgerDamaged if content in ("garbage", "nothing") else ForeignHome
+    error = refusal(kind, lambda: Opened(home, CATALOGUE, Clock()))
+    assert ("restore" in error.cure) == (content in ("deleted", "garbage", "nothing"))
 
 
 @pytest.mark.requirement("LEDGER-144")

@@ -1,4 +1,4 @@
-"""`replay` decides every recorded decision again, from the log alone."""
+"""`replay` decides every recorded decision again, from the log alone, and notes in the log how many agreed."""
 
 import argparse
 
@@ -8,7 +8,7 @@ from ..printing import Output
 
 @command(
     "replay",
-    "decide every recorded decision again, and compare",
+    "decide every recorded decision again, compare, and record the share that agrees as an event",
     "control-plane replay",
     arguments=(
         argument("--from", dest="since", type=int, default=1, metavar="N", help="the first position"),
