@@ -132,9 +132,15 @@ class ControlPlaneStrategy:
 
 def _arm(deployment: dict[str, Any]) -> Arm:
     info, params = deployment.get("model_info") or {}, deployment.get("litellm_params") or {}
-    cost_in = params.get("input_cost_per_token") or info.get("input_cost_per_token") or 0.0
-    cost_out = params.get("output_cost_per_token") or info.get("output_cost_per_token") or 0.0
-    return Arm(_id(deployment), model=params.get("model"), price_in=cost_in * 1e6, price_out=cost_out * 1e6, prior=0.9)
+    cost_in, cost_out = [
+        params[name] if params.get(name) is not None else info.get(name)
+        for name in ("input_cost_per_token", "output_cost_per_token")
+    ]
+    if not cost_in and not cost_out:
+        # What LiteLLM does not know it gives as 0.
+        return Arm(_id(deployment), model=params.get("model"), prior=0.9)
+    price_in, price_out = (cost_in or 0.0) * 1e6, (cost_out or 0.0) * 1e6
+    return Arm(_id(deployment), model=params.get("model"), price_in=price_in, price_out=price_out, prior=0.9)
 
 
 def _id(deployment: dict[str, Any]) -> str:

@@ -276,7 +276,7 @@ class ControlPlane:
         from .turns.service import TurnBook  # noqa: PLC0415 - as above
 
         arms, policy = self._router.arms.all, self._router.policy
-        models = {arm.served_by: (arm.name, arm.price_in, arm.price_out) for arm in arms if not arm.steps}
+        models = {arm.served_by: (arm.name, arm.price_in or 0.0, arm.price_out or 0.0) for arm in arms if not arm.steps}
         cautious = policy == Policy(tail_slo=policy.tail_slo)
         return TurnBook(self.ledger, self.folder, self, Task, models, cautious=cautious)
 

@@ -138,7 +138,8 @@ def _why(plane: Plane, session: str) -> Why:
         told = plane.explain(found.decision)
         lines += [
             f"  {'→' if one.arm == told.arm else ' '} {one.arm}  ${one.score:.2f}"
-            f"  success {one.success:.0%} ±{one.error:.0%}  cost ${one.cost:.3f}  runs {one.runs:.0f}"
+            f"  success {one.success:.0%} ±{one.error:.0%}  cost ${one.cost:.3f}{' guessed' if one.guessed else ''}"
+            f"  runs {one.runs:.0f}"
             for one in told.contenders[:5]
         ]
         if told.flip is not None:

@@ -22,11 +22,11 @@ _MARK = "const SETTINGS = {}"
 
 
 class Model(msgspec.Struct, frozen=True):
-    """A connected model; prices are dollars a million tokens, both 0 where a subscription pays."""
+    """A connected model; dollars a million tokens, both 0 where a subscription pays, None where nothing is said."""
 
     name: str
-    price_in: float = 0.0
-    price_out: float = 0.0
+    price_in: float | None = None
+    price_out: float | None = None
     context: int | None = None
 
 
@@ -125,7 +125,7 @@ def read_models(text: str) -> list[Model]:
         found.append(
             Model(
                 name[0].strip() or f"{traits.get('providerID')}/{traits.get('id')}",
-                float(cost.get("input") or 0), float(cost.get("output") or 0), limit.get("context") or None,
+                cost.get("input"), cost.get("output"), limit.get("context") or None,
             )
         )  # fmt: skip
 

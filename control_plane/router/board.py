@@ -44,11 +44,11 @@ class ChoicePolicy(msgspec.Struct, frozen=True):
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """What the choice must know of an arm; `cost_usd` and `time_s` are expectations for one task, 0 if unknown."""
+    """What the choice must know of an arm: expectations for one task; for a cost that is not known stands a guess."""
 
     name: str
     prior: float = 0.5
-    cost_usd: float = 0.0
+    cost_usd: float | None = None
     time_s: float = 0.0
     steps: tuple[Step, ...] = ()
 
@@ -86,7 +86,7 @@ class Prior(NamedTuple):
     @classmethod
     def of(cls, arm: Candidate, policy: ChoicePolicy) -> "Prior":
         success = arm.prior + policy.hope * (1.0 - arm.prior)
-        cost = arm.cost_usd or policy.price_guess * policy.success_value_usd
+        cost = policy.price_guess * policy.success_value_usd if arm.cost_usd is None else arm.cost_usd
         timed = policy.price_runs if arm.time_s > 0.0 else 0.0
         row = Belief(success, policy.prior_runs, cost, policy.price_runs, arm.time_s)
         return cls(policy.prior_runs * success, policy.price_runs * cost, timed, timed * arm.time_s, row)
@@ -115,7 +115,7 @@ class Board:
         hidden = {step.arm: None for candidate in candidates for step in candidate.steps if step.arm not in known}
         self._all = (*candidates, *[Candidate(name) for name in hidden])
         self._cascades = [i for i, candidate in enumerate(self._all) if candidate.steps]
-        self._row_of = {candidate.name: i for i, candidate in enumerate(self._all)} if self._cascades else {}
+        self._row_of = {candidate.name: i for i, candidate in enumerate(self._all)}
         self._priors = [Prior.of(candidate, policy) for candidate in self._all]
         self._begin(task_type, repo, None, elsewhere=False)
 
@@ -164,6 +164,14 @@ class Board:
         for i in self._cascades:
             self._set(i, self._cascade_belief(beliefs, i))
         self._respread(self._cascades)
+
+    def guessed(self, name: str) -> bool:
+        """Whether nobody stated what an arm costs, and no run has shown it."""
+        i = self._row_of[name]
+        arm = self._all[i]
+        if arm.steps:
+            return any(self.guessed(step.arm) for step in arm.steps)
+        return arm.cost_usd is None and self.beliefs[i].paid <= self.policy.price_runs
 
     def _turn_to(self, beliefs: Beliefs) -> None:
         """Look for all sums again; where they are the same objects, their versions say whether the row still holds."""

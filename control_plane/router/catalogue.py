@@ -95,7 +95,7 @@ def as_toml(arms: tuple[Arm, ...], *, example: bool = False) -> str:
         traits = msgspec.to_builtins(arm)
         traits["steps"] = [[part for part in step if part is not None] for step in arm.steps]
         for name, value in traits.items():
-            if value not in (None, (), [], 0.0):
+            if value not in (None, (), []):
                 lines.append(f"{name} = {msgspec.json.encode(value).decode()}")
         lines.append("")
     return "\n".join(lines)
@@ -106,7 +106,11 @@ def _arm(name: str, traits: dict[str, Any]) -> Arm:
     return Arm(
         name,
         model=name,
-        price_in=float(cost.get("input", 0.0)),
-        price_out=float(cost.get("output", 0.0)),
+        price_in=_price(cost.get("input")),
+        price_out=_price(cost.get("output")),
         context=limit.get("context"),
     )
+
+
+def _price(told: Any) -> float | None:
+    return None if told is None else float(told)

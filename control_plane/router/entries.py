@@ -11,6 +11,7 @@ from .board import variance
 from .choice import serves
 from .decision_id import pack_key
 from .lessons import NOTHING
+from .limits import costs
 from .situation import Situation
 from .strategies import Choice, Strategy, sensible
 from .subject import Subject
@@ -77,10 +78,12 @@ class Entry:
         self.bypassed = bypassed
         # One decision finds out whether a cooled arm is well again; it is not drawn but sent.
         self.probe = None if situation.probe is None else self._worded(prepare_probe(situation, situation.probe))
-        self.filtered = tuple(f"{name}: {reason}" for name, reason in situation.filtered[:5])
+        self.filtered = (*situation.unmet, *[f"{name}: {reason}" for name, reason in situation.filtered[:5]])
         lesson = situation.lesson
         self.warnings = (*self.filtered, *lesson.warnings)
-        self.suggestions, self.risk, self.pause = lesson.suggestions, lesson.risk_score, lesson.should_pause
+        self.suggestions, self.risk = lesson.suggestions, lesson.risk_score
+        # A limit that nobody meets is the caller's to lift.
+        self.pause = lesson.should_pause or bool(situation.unmet)
         self.taught = lesson != NOTHING
 
     def prepare(self, at: int) -> Prepared:
@@ -157,14 +160,18 @@ def prepare(situation: Situation, strategy: str, choice: Choice, at: int) -> Pre
     chance = choice.chances[at]
     terms = score_terms(situation, arm.name)
     reasons = (*([choice.why] if choice.why else []), *(terms.sentences if terms else ()))
-    if chance < 1.0:
-        reasons = (*reasons, f"drawn with a chance of {chance:.1%}")
     names = [(step, verifier) for step, verifier in arm.steps] or [(arm.name, None)]
     plan = tuple(
         PlanStep(name, situation.arms.by_name[name].served_by if name != arm.name else arm.served_by, verifier)
         for name, verifier in names
     )
-    path = [{"model": step.model, "reason": "; ".join(reasons), "strategy": strategy} for step in plan]
+    # The path's words are for ever, or logs would not repeat; those for people are not.
+    drawn = (f"drawn with a chance of {chance:.1%}",) if chance < 1.0 else ()
+    path = [{"model": step.model, "reason": "; ".join((*reasons, *drawn)), "strategy": strategy} for step in plan]
+    if terms is not None and terms.guessed:
+        reasons = (*reasons, costs(terms.cost, guessed=True))
+    if drawn:
+        reasons = (*reasons, f"drawn with a chance of {percent(chance)}")
     return Prepared(
         arm,
         chance,
@@ -177,6 +184,13 @@ def prepare(situation: Situation, strategy: str, choice: Choice, at: int) -> Pre
         strategy,
         arm.served_by,
     )
+
+
+def percent(chance: float) -> str:
+    """What is not certain never reads as if it were."""
+    if 0.9995 <= chance < 1.0:
+        return "> 99.9%"
+    return "< 0.1%" if 0.0 < chance < 0.0005 else f"{chance:.1%}"
 
 
 def prepare_probe(situation: Situation, arm: str) -> Prepared:
@@ -196,6 +210,7 @@ class Terms(NamedTuple):
     adjustment: float
     total: float
     sentences: tuple[str, ...]
+    guessed: bool
 
     @property
     def confidence(self) -> float:
@@ -226,4 +241,7 @@ def score_terms(situation: Situation, name: str) -> Terms | None:
         sentences.append(f"fitting strengths worth ${parts.strengths:.2f}")
     adjusted = sum(parts)
     total = value - belief.cost - seconds + adjusted
-    return Terms(belief.success, error, belief.runs, value, belief.cost, seconds, adjusted, total, tuple(sentences))
+    guessed = situation.board.guessed(name)
+    return Terms(
+        belief.success, error, belief.runs, value, belief.cost, seconds, adjusted, total, tuple(sentences), guessed
+    )  # fmt: skip

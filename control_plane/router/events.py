@@ -20,8 +20,11 @@ class CatalogueDeclared(Event, frozen=True, kw_only=True, tag=2):
 
     @staticmethod
     def upcast_v1_v2(state: dict[str, Any]) -> None:
-        """Then a cost counted in full, however far off it was."""
+        """Then a cost counted in full, however far off it was, and without a price both were 0."""
         state["policy"]["cost_leap"] = None
+        for arm in state["arms"]:
+            if not arm.get("price_in") and not arm.get("price_out"):
+                arm["price_in"] = arm["price_out"] = None
 
 
 class AdviceGiven(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):

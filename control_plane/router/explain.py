@@ -4,10 +4,14 @@ import msgspec
 
 from .entries import Entry, Prepared, Terms, score_terms
 from .events import AdviceGiven
+from .terms import Policy
 
 
 class Contender(msgspec.Struct, frozen=True):
-    """One arm's score in dollars: `success` is worth `value`; the other terms are taken from it or added."""
+    """One arm's score in dollars: `success` is worth `value`; the other terms are taken from it or added.
+
+    `runs` are the results behind it, borrowed ones included and the prior's weight not; `guessed`: the cost is a guess.
+    """
 
     arm: str
     success: float
@@ -19,6 +23,7 @@ class Contender(msgspec.Struct, frozen=True):
     adjustment: float
     score: float
     chance: float
+    guessed: bool = False
 
 
 class Flip(msgspec.Struct, frozen=True):
@@ -46,6 +51,7 @@ class Explanation(msgspec.Struct, frozen=True):
     seed: int
     path_hash: str
     repeated: bool
+    unmet: tuple[str, ...] = ()
 
 
 def explain(position: int, event: AdviceGiven, entry: Entry, prepared: Prepared, policy_hash: str) -> Explanation:
@@ -61,7 +67,7 @@ def explain(position: int, event: AdviceGiven, entry: Entry, prepared: Prepared,
         strategy=event.strategy,
         reasons=prepared.reasons,
         propensity=event.propensity,
-        contenders=tuple(_contender(name, terms, chances.get(name, 0.0)) for name, terms in rated),
+        contenders=tuple(_contender(name, terms, chances.get(name, 0.0), situation.policy) for name, terms in rated),
         filtered=situation.filtered,
         flip=_flip(event.arm, rated, situation.policy.success_value_usd),
         bypassed=event.bypassed,
@@ -70,13 +76,15 @@ def explain(position: int, event: AdviceGiven, entry: Entry, prepared: Prepared,
         seed=event.seed,
         path_hash=event.path_hash,
         repeated=prepared.path_hash == event.path_hash and prepared.arm.name == event.arm,
+        unmet=situation.unmet,
     )
 
 
-def _contender(name: str, terms: Terms, chance: float) -> Contender:
+def _contender(name: str, terms: Terms, chance: float, policy: Policy) -> Contender:
+    runs = max(0.0, terms.runs - policy.prior_runs)
     return Contender(
-        name, terms.success, terms.error, terms.runs, terms.value, terms.cost, terms.time, terms.adjustment,
-        terms.total, chance,
+        name, terms.success, terms.error, runs, terms.value, terms.cost, terms.time, terms.adjustment,
+        terms.total, chance, terms.guessed,
     )  # fmt: skip
 
 

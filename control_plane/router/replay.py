@@ -15,7 +15,8 @@ from .choice import SLOTS
 from .entries import Entry, Origin, Prepared, decide, prepare
 from .events import AdviceGiven, CatalogueDeclared, ResultRecorded
 from .lessons import NOBODY, Teacher
-from .situation import Boards, Request, Situation, look
+from .request import Request
+from .situation import Boards, Situation, look
 from .state import READ, RouterState, fold, start
 from .strategies import STRATEGIES, Strategy
 from .terms import Arms, Policy

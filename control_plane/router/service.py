@@ -21,9 +21,10 @@ from .events import AdviceGiven
 from .identity import Identity
 from .lessons import NOBODY, Teacher
 from .recent import Recent
+from .request import Request
 from .results import Results
 from .sessions import Sessions
-from .situation import Boards, Request, look
+from .situation import Boards, look
 from .state import RouterState
 from .strategies import STRATEGIES, Strategy
 from .terms import Advice, Arm, Arms, Policy, Task, check_number, check_text
@@ -169,7 +170,8 @@ class Router:
             lesson = self._teacher.lesson(
                 task.type, now, repo=task.repo, error_type=task.error_type, attempt=task.attempt, tool=task.tool
             )
-        return (*entry.filtered, *lesson.warnings), lesson.suggestions, lesson.risk_score, lesson.should_pause
+        pause = lesson.should_pause or bool(entry.situation.unmet)
+        return (*entry.filtered, *lesson.warnings), lesson.suggestions, lesson.risk_score, pause
 
     def _origin(self) -> Origin:
         return Origin(self._states.position, self._identity.process, self._identity.declared, self._capture)

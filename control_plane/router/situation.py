@@ -9,7 +9,9 @@ from .board import Belief, Board, Candidate, ChoicePolicy
 from .cascade import Step
 from .ejection import cooled, ejected, last_resort, probes, unanswered
 from .lessons import NOBODY, Lesson, Teacher
+from .limits import beyond, nobody_affords, nobody_fits
 from .recent import Recent
+from .request import Request
 from .running import elapsed_ms
 from .state import RouterState
 from .tails import Tail, penalty, reason
@@ -23,23 +25,6 @@ TTL = 10.0
 SLOW_S = 2.0
 # Catalogues with their policies whose boards are kept side by side.
 CATALOGUES = 4
-
-
-class Request(NamedTuple):
-    """Everything of a task that can change the choice: the key under which a choice is kept."""
-
-    task_type: str
-    repo: str | None
-    incumbent: str | None
-    stuck: bool
-    in_tool_loop: bool
-    override: str | None
-    candidates: tuple[str, ...] | None
-    required_tools: tuple[str, ...]
-    strengths: tuple[str, ...]
-    budget_usd: float | None
-    deadline_ms: float | None
-    size: int | None
 
 
 class Adjustment(NamedTuple):
@@ -63,6 +48,7 @@ class Situation(msgspec.Struct, frozen=True):
     allowed: tuple[Arm, ...]
     spared: tuple[Arm, ...]
     filtered: tuple[tuple[str, str], ...]
+    unmet: tuple[str, ...]
     probe: str | None
     expires: float
     board: Board
@@ -137,7 +123,8 @@ def look(
 ) -> Situation:
     """Filter the catalogue, and put what remains on a board."""
     filtered: list[tuple[str, str]] = []
-    allowed = _fitting(request, arms, filtered)
+    unmet: list[str] = []
+    allowed = _fitting(request, arms, filtered, unmet)
     probe: str | None = None
     spared: tuple[Arm, ...] = ()
     unheard: dict[str, float] = {}
@@ -152,26 +139,26 @@ def look(
         penalties = {}
     if penalties and request.in_tool_loop:
         allowed = _steady(state, allowed, penalties, request, now, filtered)
-    board, allowed = _laid_out(state, allowed, spared, request, arms, policy, boards, filtered)
+    board, allowed = _laid_out(state, allowed, spared, request, arms, policy, boards, filtered, unmet)
     chosen = allowed or spared
     lesson = teacher.lesson(request.task_type, now, repo=request.repo)
     adjusted = _adjustments(penalties, lesson.arm_penalties, unheard, chosen, request, policy)
     until = min([now + TTL, *(until for until in state.held.values() if until > now)])
     beliefs, utilities = tuple(board.beliefs[: len(chosen)]), tuple(board.utilities[: len(chosen)])
     return Situation(
-        state, request, arms, policy, now, allowed, spared, tuple(filtered), probe, until, board, beliefs, utilities,
-        adjusted, lesson,
+        state, request, arms, policy, now, allowed, spared, tuple(filtered), tuple(unmet), probe, until, board,
+        beliefs, utilities, adjusted, lesson,
     )  # fmt: skip
 
 
 def _laid_out(
     state: RouterState, allowed: tuple[Arm, ...], spared: tuple[Arm, ...], request: Request, arms: Arms,
-    policy: Policy, boards: Boards, filtered: list[tuple[str, str]],
+    policy: Policy, boards: Boards, filtered: list[tuple[str, str]], unmet: list[str],
 ) -> tuple[Board, tuple[Arm, ...]]:  # fmt: skip
     """The board, and which arms on it the task can pay for."""
     board = boards.board(allowed or spared, arms, policy, request)
     board.refresh(state.beliefs)
-    affordable = _affordable(board, allowed, request, filtered)
+    affordable = _affordable(board, allowed, request, filtered, unmet)
     if len(affordable) < len(allowed):
         allowed = affordable
         board = boards.board(allowed, arms, policy, request)
@@ -179,12 +166,16 @@ def _laid_out(
     return board, allowed
 
 
-def _fitting(request: Request, arms: Arms, filtered: list[tuple[str, str]]) -> tuple[Arm, ...]:
-    """Arms that can do the task at all; where nobody can, all of them, for something must be served."""
+def _fitting(request: Request, arms: Arms, filtered: list[tuple[str, str]], unmet: list[str]) -> tuple[Arm, ...]:
+    """Arms that can do the task at all; where nobody can, all of them, for something must be served, and it is said."""
     named = arms.all if request.candidates is None else tuple([arms.get(name) for name in request.candidates])
     if not request.required_tools and request.size is None:
         return named
-    return tuple([arm for arm in named if not _unfit(arm, request, filtered)]) or named
+    fitting = tuple([arm for arm in named if not _unfit(arm, request, filtered)])
+    if not fitting:
+        filtered.clear()
+        unmet.append(nobody_fits(named, request))
+    return fitting or named
 
 
 def _steady(
@@ -318,27 +309,20 @@ def _spare(
 
 def _candidate(arm: Arm, request: Request) -> Candidate:
     tokens = request.size or TYPICAL_IN
-    price = (arm.price_in * tokens + arm.price_out * TYPICAL_OUT) / 1e6
+    priced = arm.price_in is not None or arm.price_out is not None
+    price = ((arm.price_in or 0.0) * tokens + (arm.price_out or 0.0) * TYPICAL_OUT) / 1e6 if priced else None
     return Candidate(arm.name, arm.prior, price, 0.0, tuple(Step(step, verifier) for step, verifier in arm.steps))
 
 
 def _affordable(
-    board: Board, allowed: tuple[Arm, ...], request: Request, filtered: list[tuple[str, str]]
+    board: Board, allowed: tuple[Arm, ...], request: Request, filtered: list[tuple[str, str]], unmet: list[str]
 ) -> tuple[Arm, ...]:
     """Leave out what is expected to cost or take too much, unless that leaves nobody."""
-    if request.budget_usd is None and request.deadline_ms is None:
+    if (request.budget_usd is None and request.deadline_ms is None) or not allowed:
         return allowed
-    kept, dropped = [], []
-    for arm, belief in zip(allowed, board.beliefs, strict=False):
-        if request.budget_usd is not None and belief.cost > request.budget_usd:
-            dropped.append((arm.name, f"costs about ${belief.cost:.3f}, over the budget of ${request.budget_usd:g}"))
-        elif request.deadline_ms is not None and belief.time * 1000.0 > request.deadline_ms:
-            dropped.append(
-                (arm.name, f"takes about {belief.time:.1f} s, over the deadline of {request.deadline_ms:g} ms")
-            )
-        else:
-            kept.append(arm)
-    if not kept:
+    over = [beyond(board, arm.name, belief, request) for arm, belief in zip(allowed, board.beliefs, strict=False)]
+    if all(over):
+        unmet.append(nobody_affords(board, allowed, request))
         return allowed
-    filtered += dropped
-    return tuple(kept)
+    filtered += [(arm.name, said) for arm, said in zip(allowed, over, strict=True) if said]
+    return tuple([arm for arm, said in zip(allowed, over, strict=True) if not said])

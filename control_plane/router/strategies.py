@@ -86,7 +86,7 @@ def fallback_layer(situation: Situation) -> Choice | None:
     step = situation.arms.by_name[incumbent].fallback if incumbent in situation.arms.by_name else None
     if step in allowed:
         return Choice.only(step, f"the fallback of {incumbent}")
-    arm = max(situation.allowed, key=lambda arm: (arm.prior, -arm.price_in - arm.price_out))
+    arm = max(situation.allowed, key=lambda arm: (arm.prior, -(arm.price_in or 0.0) - (arm.price_out or 0.0)))
     return Choice.only(arm.name, "the best prior of the catalogue")
 
 

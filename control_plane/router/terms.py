@@ -37,13 +37,16 @@ class EmptyCatalogue(BadInput):
 
 
 class Arm(msgspec.Struct, frozen=True):
-    """One way to get a task done: a model, an agent, or a cascade. Prices are dollars a million tokens."""
+    """One way to get a task done: a model, an agent, or a cascade.
+
+    Prices are dollars a million tokens: 0.0 is for nothing, None is not known and will be guessed.
+    """
 
     name: str
     model: str | None = None
     agent: str | None = None
-    price_in: float = 0.0
-    price_out: float = 0.0
+    price_in: float | None = None
+    price_out: float | None = None
     prior: float = 0.5
     context: int | None = None
     strengths: tuple[str, ...] = ()

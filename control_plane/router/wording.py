@@ -3,7 +3,7 @@
 import msgspec
 
 from .events import AdviceGiven
-from .situation import Request
+from .request import Request
 from .terms import Task
 
 _HEAD = b'{"v":1,"at":%b,"decision":"%b","seed":%d,%b'

@@ -61,10 +61,11 @@ def test_figures_that_were_stored_before_there_were_bounds_teach_nothing(open_pl
         plane.record_result(arm="a", task=FIX, success=False, cost_usd=0.02)
         plane.record_result(arm="b", task=FIX, success=True, cost_usd=0.02)
     plane.flush()
-    chosen = [plane.advise(FIX) for _ in range(20)]
-    assert {one.arm for one in chosen} == {"b"}
+    found = plane.explain(plane.advise(FIX).decision_id).contenders
+    assert found[0].arm == "b"
+    assert found[0].chance > 0.7
     assert mean_cost(plane, "a") == pytest.approx(0.02)
-    assert all(abs(one.score) < 100 for one in plane.explain(chosen[0].decision_id).contenders)
+    assert all(abs(one.score) < 100 for one in found)
     plane.flush()
     assert plane.replay().parity == 1.0
 
@@ -78,7 +79,9 @@ def test_a_run_of_a_thousand_times_the_usual_cost_hardly_moves_what_an_arm_is_ex
     plane.record_result(arm="a", task=FIX, success=True, cost_usd=20.0)
     plane.flush()
     assert mean_cost(plane, "a") < 0.03
-    assert {plane.advise(FIX).arm for _ in range(20)} == {"a"}
+    found = plane.explain(plane.advise(FIX).decision_id).contenders
+    assert found[0].arm == "a"
+    assert found[0].chance > 0.7
 
 
 def test_an_arm_that_became_dearer_is_known_to_be_after_a_few_runs(open_plane):

@@ -14,7 +14,8 @@ from control_plane.router.cascade import Step
 from control_plane.router.choice import SLOTS, compile_table, mix_bits, pick, serves
 from control_plane.router.events import ResultRecorded
 from control_plane.router.posterior import MEMORY, Beliefs, learn
-from control_plane.router.situation import Boards, Request, look
+from control_plane.router.request import Request
+from control_plane.router.situation import Boards, look
 from control_plane.router.state import RouterState
 from control_plane.router.terms import Arm, Arms, Policy
 

@@ -16,6 +16,7 @@ from control_plane.router.events import (
     StrategyFailed,
     StrategyRecovered,
 )
+from control_plane.router.outcomes import truth_of
 from control_plane.router.state import (
     MOVES,
     OUTAGE,
@@ -30,7 +31,6 @@ from control_plane.router.state import (
     fold,
     foresee,
     run_key,
-    truth_of,
 )
 from control_plane.router.tails import TailPolicy
 from control_plane.router.terms import Arm, Policy

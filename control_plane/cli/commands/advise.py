@@ -57,11 +57,16 @@ def _lines(advice: dict[str, Any], why: dict[str, Any]) -> list[str]:
     rivals = [f"{row['arm']} ${row['score']:.2f}" for row in why["contenders"] if row["arm"] != advice["arm"]][:3]
     head = [advice["strategy"]]
     if chosen is not None:
-        head += [f"{chosen['success']:.0%} ±{chosen['error']:.0%}", f"≈ ${chosen['cost']:.3f}"]
+        head += [
+            f"{chosen['success']:.0%} ±{chosen['error']:.0%}",
+            f"≈ ${chosen['cost']:.3f}{' guessed' if chosen['guessed'] else ''}",
+        ]
     rows = [("why", " · ".join(advice["reasons"]))]
     if len(advice["plan"]) > 1:
         steps = [f"{step['arm']} ({step['verifier']})" if step["verifier"] else step["arm"] for step in advice["plan"]]
         rows.append(("plan", " → ".join(steps)))
+    if advice["should_pause"]:
+        rows.append(("pause", " · ".join(advice["warnings"][:3])))
     if rivals:
         rows.append(("next", "   ".join(rivals)))
     if why["flip"]:

@@ -27,22 +27,29 @@ def explain(arguments: argparse.Namespace, out: Output) -> int:
 
 
 def _lines(facts: dict[str, Any]) -> list[str]:
+    from ...router.entries import percent
+
     rows = [
         (
             ("→ " if row["arm"] == facts["arm"] else "  ") + row["arm"],
             f"{row['success']:.2f} ±{row['error']:.2f}",
-            f"{row['runs']:.0f}",
+            f"{row['runs']:.0f}" if row["runs"] >= 0.5 else "prior",
             f"{row['value']:.3f}",
-            f"−{row['cost']:.4f}",
+            f"−{row['cost']:.4f}{'?' if row['guessed'] else ''}",
             f"{row['adjustment']:+.3f}",
             f"{row['score']:.3f}",
-            f"{row['chance']:.1%}",
+            percent(row["chance"]),
         )
         for row in facts["contenders"][:_MOST]
     ]
     heads = ("  arm", "success", "runs", "worth $", "cost $", "tail, fit $", "score $", "chance")
     more = len(facts["contenders"]) - _MOST
     told = [("why", " · ".join(facts["reasons"]))]
+    told += [
+        ("guessed", f"{row['arm']}: price unknown, taken as ${row['cost']:.3g}")
+        for row in facts["contenders"][:_MOST] if row["guessed"]
+    ]  # fmt: skip
+    told += [("limit", said) for said in facts["unmet"]]
     if facts["flip"]:
         told.append(("flip", f"{facts['flip']['arm']} {facts['flip']['change']}"))
     told += [("left out", f"{name}: {reason}") for name, reason in facts["filtered"]]
