@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..replacing import replace
+from ..unlisted import unlist
 
 FOLDER = ".opencode/cache/hook-compat"
 MOST = 200
@@ -38,5 +39,6 @@ def update_session(project: str, session: str, news: dict[str, list[Any]], sampl
         most = min(samples, MOST) if name == "payloadSamples" else MOST
         held[name] = held[name][-most:] if most else []
     path.parent.mkdir(parents=True, exist_ok=True)
+    unlist(path.parent)
     replace(path, json.dumps(held, indent=1, ensure_ascii=False).encode("utf-8", "replace"))
     return path

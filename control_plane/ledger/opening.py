@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 from eventsourcing.persistence import IntegrityError, PersistenceError
 
+from .. import extras
 from ..clock import Clock, new_id
 from ..errors import ForeignHome, KeyUnknown, LedgerDamaged, MissingExtra, Rollback
+from ..unlisted import unlist
 from .backend import Backend, Row
 from .events import Catalogue
 from .facts import STREAM, JournalRecovered, KeysChanged, LedgerCreated
@@ -143,6 +145,7 @@ def open_home(
     home = home_of(named, state_dir)
     if not home.exists():
         create_home(home, catalogue, clock)
+    unlist(home.root)
     return Opened(home, catalogue, clock, signing=signing)
 
 
@@ -168,7 +171,9 @@ def create_home(home: Home, catalogue: Catalogue, clock: Clock) -> Identity:
         return Identity(FORMAT, first.ledger, first.key)
 
     with _in_our_words(f"{home.root} cannot be made", home):
-        return home.create(new_id(clock.now()), begin)
+        made = home.create(new_id(clock.now()), begin)
+        unlist(home.root)
+        return made
 
 
 def connect(home: Home, authority: Authority, *, create: bool = False) -> Backend:
@@ -178,7 +183,7 @@ def connect(home: Home, authority: Authority, *, create: bool = False) -> Backen
     try:
         from .postgres_backend import PostgresBackend  # noqa: PLC0415 - an extra, and slow to import
     except ImportError as fault:
-        cure = "pip install 'opencode-control-plane[postgres]'"
+        cure = extras.install("postgres")
         raise MissingExtra("PostgreSQL needs an optional package", why=str(fault), cure=cure) from None
     return PostgresBackend(home.address, authority, create=create)
 
