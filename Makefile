@@ -16,7 +16,7 @@ WORKERS := 3
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help advise test lint governance check cover long bench soak proofs prove dist audit release mutants suite \
+.PHONY: help advise install test lint governance check cover long bench soak proofs prove dist audit release mutants suite \
 	pages lock clean
 
 help: ## Say what there is to make.
@@ -24,6 +24,8 @@ help: ## Say what there is to make.
 
 advise: $(VENV)/ready ## Install into .venv, open an embedded store, give a first piece of advice.
 	$(BIN)/python -m control_plane advise --task-type code.fix
+
+install: $(VENV)/ready-to-serve ## What the server, its dashboard and OpenCode's plugin need besides.
 
 test: lint governance check ## Everything that has to hold, in at most 12 minutes; CI runs exactly this.
 
@@ -111,6 +113,10 @@ $(VENV)/bin/python:
 $(VENV)/ready: requirements/base.txt pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) -r requirements/base.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/ready-to-serve: requirements/serve.txt $(VENV)/ready
+	$(INSTALL) -r requirements/serve.txt
 	@touch $@
 
 $(VENV)/ready-for-tests: requirements/test.txt $(VENV)/ready

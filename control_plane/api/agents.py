@@ -17,6 +17,7 @@ from litestar.exceptions import MethodNotAllowedException
 from litestar.plugins import InitPluginProtocol
 from litestar.types import Receive, Scope, Send
 
+from .. import extras
 from ..access.tokens import Forbidden
 from ..errors import LedgerClosed, MissingExtra
 from ..plane import ControlPlane
@@ -76,7 +77,7 @@ def _load(plane: ControlPlane, largest_body: int, ending: Callable[[], bool]) ->
     try:
         from ..mcp.http import Transport  # noqa: PLC0415 - a server that no agent asks needs none of it
     except ImportError as fault:
-        raise MissingExtra(f"MCP needs {fault.name}", cure="pip install '.[mcp]'") from None
+        raise MissingExtra(f"MCP needs {fault.name}", cure=extras.install("mcp")) from None
     for name in LOGGERS:
         logging.getLogger(name).handlers[:] = [Structured(logging.WARNING)]
     return Transport(plane, largest_body, ending)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from .. import extras
 from ..errors import MissingExtra
 from ..router.terms import Advice, Task
 from ..version import __version__
@@ -85,7 +86,7 @@ def configured_spans(environment: Mapping[str, str] = os.environ) -> Spans | Non
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
     except ImportError as fault:
         raise MissingExtra(
-            f"an exporter is configured, and {fault.name} is missing", cure="pip install '.[otel]'"
+            f"an exporter is configured, and {fault.name} is missing", cure=extras.install("otel")
         ) from None
     provider = TracerProvider(resource=Resource.create({"service.name": environment.get("OTEL_SERVICE_NAME", SCOPE)}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

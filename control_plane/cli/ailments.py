@@ -1,20 +1,19 @@
 """What may be wrong with an installation and its project: each examination looks at one thing and changes nothing."""
 
 import argparse
-import importlib.util
 import os
+import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from .. import posix
+from .. import extras, posix
 from ..errors import ControlPlaneError, PlatformUnsupported
 from ..ledger.home import Home
 from .home_ailments import LOOKS, Finding, said
 from .homes import named_home
-
-EXTRAS = {"serve": "litestar", "mcp": "mcp", "postgres": "psycopg", "flags": "openfeature", "evals": "ir_measures"}
 
 
 def examine(arguments: argparse.Namespace) -> list[Finding]:
@@ -22,6 +21,7 @@ def examine(arguments: argparse.Namespace) -> list[Finding]:
     found = [_python(), _extras()]
     for name, look in LOOKS.items():
         found.extend(said(name, look, home, arguments))
+    found.extend(_commits(home))
     found.extend(_project())
     found.extend(_opencode(home))
     return found
@@ -37,10 +37,28 @@ def _python() -> Finding:
 
 
 def _extras() -> Finding:
-    there = [name for name, module in EXTRAS.items() if importlib.util.find_spec(module)]
-    missing = [name for name in EXTRAS if name not in there]
-    cure = f"pip install 'opencode-control-plane[{','.join(missing)}]' if you want them" if missing else ""
+    missing = [name for name in extras.MODULES if extras.lacking(name)]
+    there = [name for name in extras.MODULES if name not in missing]
+    cure = f"{extras.install(*missing)}, if you want them" if missing else ""
     return Finding("extras", "ok" if not missing else "note", ", ".join(there) or "none", cure)
+
+
+def _commits(home: Home) -> Iterator[Finding]:
+    """Secrets that git would hand to everybody who clones."""
+    git = shutil.which("git")
+    if git is None or not home.root.is_dir():
+        return
+    asked = [git, "-C", str(home.root), "ls-files", "--", "keys", "token", "issuer.jwk", "webhook-secret"]
+    done = subprocess.run(asked, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)  # noqa: S603
+    kept = done.stdout.split()
+    if done.returncode == 0 and kept:
+        taken = f"git -C {shlex.quote(str(home.root))} rm --cached {' '.join(kept)}"
+        yield Finding(
+            "git",
+            "wrong",
+            f"git keeps {', '.join(kept)}: who clones has them",
+            f"{taken}, then control-plane ledger rotate-key",
+        )
 
 
 def _project() -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from .. import extras
 from ..errors import MissingExtra
 from .errors import BadPattern
 
@@ -19,9 +20,7 @@ def _engine() -> Any:
     try:
         import re2  # noqa: PLC0415
     except ImportError:
-        raise MissingExtra(
-            "guardrails need the package google-re2", cure="pip install 'opencode-control-plane[guard]'"
-        ) from None
+        raise MissingExtra("guardrails need the package google-re2", cure=extras.install()) from None
     return re2
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from .. import extras
 from ..errors import BadInput, MissingExtra
 from ..projections.search import Found, Put
 from .retrieving import Retriever, Retrieving, index_of
@@ -83,7 +84,7 @@ def score(queries: Sequence[Query], answers: Sequence[Sequence[Found]], k: int =
         import ir_measures  # noqa: PLC0415 - an extra, and slow to import
         from ir_measures import AP, R, Success  # noqa: PLC0415
     except ImportError:
-        raise MissingExtra("measuring retrieval needs the extra `evals`", cure="pip install '.[evals]'") from None
+        raise MissingExtra("measuring retrieval needs the extra `evals`", cure=extras.install("evals")) from None
     truth = [ir_measures.Qrel(str(n), name, 1) for n, query in enumerate(queries) for name in query.relevant]
     # Falling scores keep the order that the retriever gave, also where it found two alike.
     run = [

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from .. import extras
 from ..errors import MissingExtra
 from ..projections.search import Found, Put, TextIndex
 
@@ -72,7 +73,7 @@ def embedded(model: str) -> Retrieving:
         from model2vec import StaticModel  # noqa: PLC0415 - an extra
     except ImportError:
         raise MissingExtra(
-            "retrieval by embeddings needs the extra `embeddings`", cure="pip install '.[embeddings]'"
+            "retrieval by embeddings needs the extra `embeddings`", cure=extras.install("embeddings")
         ) from None
     loaded = StaticModel.from_pretrained(model)
 

@@ -9,6 +9,7 @@ from typing import NoReturn
 import psycopg
 import pytest
 
+from control_plane import extras
 from control_plane.clock import Clock
 from control_plane.errors import (
     BadInput,
@@ -360,7 +361,7 @@ except ControlPlaneError as fault:
 """,
         tmp_path,
     )
-    assert race(said) == [["extra.missing", "pip install 'opencode-control-plane[postgres]'"]]
+    assert race(said) == [["extra.missing", extras.install("postgres")]]
 
 
 def test_a_home_in_postgres_is_not_mistaken_for_a_folder(first: Opened) -> None:

@@ -32,13 +32,14 @@ _ACTOR = argument("--actor", metavar="NAME", help="who says so (default: the use
     ),
 )
 def token(arguments: argparse.Namespace, out: Output) -> int:
+    from ... import extras
     from ...clock import Clock
     from ...errors import MissingExtra
 
     try:
         from ...access.issuing import issue
     except ImportError as fault:
-        raise MissingExtra(f"tokens need {fault.name}", cure="pip install '.[serve]'") from None
+        raise MissingExtra(f"tokens need {fault.name}", cure=extras.install("serve")) from None
     from ..planes import deciding
 
     with deciding(arguments) as plane:

@@ -5,6 +5,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
+from ... import extras
 from ...errors import BadInput, MissingExtra
 from ..command import argument, command
 from ..printing import Output, table
@@ -57,7 +58,7 @@ def _needed() -> "Iterator[None]":
     try:
         yield
     except ImportError as fault:
-        raise MissingExtra(f"MCP needs {fault.name}", cure="pip install '.[mcp]'") from None
+        raise MissingExtra(f"MCP needs {fault.name}", cure=extras.install("mcp")) from None
 
 
 def _read_key(name: str) -> "Ed25519PrivateKey":

@@ -5,7 +5,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import BadInput, MissingExtra
+from ... import extras
+from ...errors import BadInput
 from ..command import argument, command
 from ..printing import Output, pairs
 
@@ -29,11 +30,9 @@ if TYPE_CHECKING:
     ],
 )
 def serve(arguments: argparse.Namespace, out: Output) -> int:
-    try:
-        from ...api.serving import listening, log_as_json, token_of
-        from ...api.serving import serve as run
-    except ImportError as fault:
-        raise MissingExtra(f"serving needs {fault.name}", cure="pip install '.[serve]'") from None
+    extras.need("serve", "serving")
+    from ...api.serving import listening, log_as_json, token_of
+    from ...api.serving import serve as run
     from ...guardrails.resident import Resident
     from ...plane import ControlPlane
     from ..supervising import settings_of, supervised, supervisor_over
