@@ -60,6 +60,10 @@ def environment(folder: Path) -> dict[str, str]:
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m control_plane "$@"\n', encoding="utf-8")
     program.chmod(0o755)
     (programs / "python").symlink_to(sys.executable)
+    # An OpenCode that has nothing connected: `opencode install` asks its version and its models.
+    other = programs / "opencode"
+    other.write_text('#!/bin/sh\ntest "$1" != --version || echo 1.18.33\n', encoding="utf-8")
+    other.chmod(0o755)
     path = os.pathsep.join([str(programs), os.environ["PATH"]])
     return {**os.environ, "PATH": path, "PYTHONPATH": str(PROJECT), "NO_COLOR": "1", "COLUMNS": "100"}
 

@@ -78,6 +78,8 @@ async def hello(data: JSONBody[HelloBody], request: Request[Any, Any, Any], plan
 @post("/api/opencode/turn", status_code=200, summary="Which model takes this turn?")
 async def turn(data: JSONBody[Asked], request: Request[Any, Any, Any], plane: Plane) -> Answer:
     may(request.state.caller, "participant")
+    if data.unadvised:  # nobody waits for the answer, and what is known must be looked up
+        return await anyio.to_thread.run_sync(plane.turns.begin, data)
     return plane.turns.begin(data)
 
 
@@ -132,7 +134,9 @@ def _why(plane: Plane, session: str) -> Why:
     if row is None or found is None:
         raise UnknownTurn(f"nothing is known of session {session:.60}", cure="ask it something first")
     lines = [f"{found.used}  ({found.picked})", f"  task     {found.task_type}", f"  reason   {found.reason}"]
-    if found.advised != found.used:
+    if found.unadvised:
+        lines.append(f"  advice   none: {found.unadvised}")
+    elif found.advised != found.used:
         lines.append(f"  advised  {found.advised}; it was not followed, because the model was picked by {found.picked}")
     if found.decision is not None:
         told = plane.explain(found.decision)

@@ -17,6 +17,7 @@ import uvicorn
 from ..access.issuing import issuer_of
 from ..access.projection import ACCESS
 from ..access.tokens import Access, Issuer
+from ..clock import Clock
 from ..errors import SettingsError
 from ..ledger.keys import kept_secret
 from ..plane import ControlPlane
@@ -30,11 +31,22 @@ _BACKLOG = 2048
 
 
 class Server(uvicorn.Server):
-    """On a signal the streams end first: they would hold up the drain for ever."""
+    """On a signal the streams end first: they would hold up the drain for ever. With `idle_s` it ends unasked too."""
 
-    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+    def __init__(self, config: uvicorn.Config, hub: Hub, clock: Clock, idle_s: float | None = None) -> None:
         super().__init__(config)
-        self._hub = hub
+        self._hub, self._clock, self._idle_s = hub, clock, idle_s
+        self._answered, self._busy = 0, clock.monotonic()
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or (self._idle_s is not None and self._forgotten(self._idle_s))
+
+    def _forgotten(self, idle_s: float) -> bool:
+        """Nobody has asked for so long that nobody will miss it; whoever holds a connection is still there."""
+        state, now = self.server_state, self._clock.monotonic()
+        if state.connections or state.total_requests != self._answered:
+            self._answered, self._busy = state.total_requests, now
+        return now - self._busy >= idle_s
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -73,8 +85,11 @@ def listening(host: str, port: int) -> socket.socket:
     return sock
 
 
-def serve(plane: ControlPlane, sock: socket.socket, issuers: dict[str, Issuer]) -> None:
-    """Until SIGTERM or SIGINT; what was accepted is in the ledger when this returns and the plane is closed."""
+def serve(plane: ControlPlane, sock: socket.socket, issuers: dict[str, Issuer], *, idle_s: float | None = None) -> None:
+    """Until SIGTERM or SIGINT, or until nobody has asked for `idle_s`.
+
+    What was accepted is in the ledger when this returns and the plane is closed.
+    """
     token = token_of(plane)
     hub, revoked = Hub(), plane.folder.state(ACCESS).revoked
     own = issuer_of(plane.token_file.parent)
@@ -87,7 +102,7 @@ def serve(plane: ControlPlane, sock: socket.socket, issuers: dict[str, Issuer]) 
     # What is here by now stays: the collector need not look at it again while requests wait.
     gc.collect()
     gc.freeze()
-    Server(config, hub).run(sockets=[sock])
+    Server(config, hub, plane.ledger.clock, idle_s).run(sockets=[sock])
     plane.audit.flush()
 
 

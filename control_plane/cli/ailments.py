@@ -53,12 +53,8 @@ def _commits(home: Home) -> Iterator[Finding]:
     kept = done.stdout.split()
     if done.returncode == 0 and kept:
         taken = f"git -C {shlex.quote(str(home.root))} rm --cached {' '.join(kept)}"
-        yield Finding(
-            "git",
-            "wrong",
-            f"git keeps {', '.join(kept)}: who clones has them",
-            f"{taken}, then control-plane ledger rotate-key",
-        )
+        cure = f"{taken}, then control-plane ledger rotate-key"
+        yield Finding("git", "wrong", f"git keeps {', '.join(kept)}: who clones has them", cure)
 
 
 def _project() -> Iterator[Finding]:

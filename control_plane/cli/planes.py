@@ -7,12 +7,18 @@ from collections.abc import Iterator
 from ..assembly import fold
 from ..clock import Clock
 from ..governance.projection import POLICIES
-from ..ledger.opening import Opened
+from ..ledger.home import Home
+from ..ledger.opening import Opened, create_home
 from ..plane import ControlPlane
 from ..rooms import CATALOGUE
 from ..router.catalogue import EXAMPLE
 from .homes import existing_home, named_home
 from .printing import Output
+
+
+def made(home: Home) -> None:
+    """The home is there, without a plane being opened on it."""
+    create_home(home, CATALOGUE, Clock())
 
 
 @contextlib.contextmanager

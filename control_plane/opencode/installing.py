@@ -83,6 +83,12 @@ def installed(folder: Path) -> Installed | None:
     return Installed(str(path), settings)
 
 
+def found(project: Path, env: Mapping[str, str]) -> list[Installed]:
+    """What OpenCode loads in this project: its own plugin, and the user's for every project."""
+    places = [plugin_folder(project, env), plugin_folder(None, env)]
+    return [one for one in map(installed, places) if one is not None]
+
+
 def current(folder: Path) -> bool:
     """Whether what is installed is this package's plugin."""
     found = installed(folder)
@@ -92,9 +98,10 @@ def current(folder: Path) -> bool:
     return Path(found.path).read_text(encoding="utf-8") == own
 
 
-def command(home: Path) -> list[str]:
+def command(home: Path, idle_minutes: float | None = None) -> list[str]:
     """How the plugin starts the server when nobody answers."""
-    return [sys.executable, "-m", "control_plane", "opencode", "serve", "--home", str(home)]
+    idle = [] if idle_minutes is None else ["--idle-minutes", f"{idle_minutes:g}"]
+    return [sys.executable, "-m", "control_plane", "opencode", "serve", "--home", str(home), *idle]
 
 
 def connected_models(binary: str, folder: Path, env: Mapping[str, str]) -> list[Model]:

@@ -5,7 +5,7 @@
 // `control-plane opencode samples on`.
 import { createHash } from "node:crypto"
 import { spawn } from "node:child_process"
-import { readFileSync, writeFileSync, rmSync } from "node:fs"
+import { closeSync, ftruncateSync, fstatSync, openSync, readFileSync, writeFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { isatty } from "node:tty"
 
@@ -13,6 +13,9 @@ const SETTINGS = {}
 
 const AUTO = "control-plane/auto"
 const PATIENCE_MS = SETTINGS.wait_ms || 40 // what a turn waits for the control plane, at most
+const FIRST_MS = SETTINGS.first_ms || 5000 // what the first turn of a process waits at most, while a server is being started for it
+const SERVER_MS = 10000 // a server that was started may take so long until it answers
+const ALIVE_MS = 180000 // the server ends once nobody has asked for a while; who is still here says so
 const BACKGROUND_MS = 3000 // what nobody waits for may take longer
 const SIGN_MS = 2500 // a model that gives no sign of life for so long is taken to hang; see `patience`
 const QUEUE = 1000
@@ -49,11 +52,20 @@ const refOf = (name) => ({ providerID: name.slice(0, name.indexOf("/")), modelID
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms))
 const now = () => Date.now()
 
+function lastWords(path, from) {
+  try { return readFileSync(path).subarray(from).toString().trim().split(/\s*\n\s*/).slice(-4).join("; ").slice(-600) } catch { return "it said nothing" }
+}
+
 // The way to the control plane: an address and a token from its home, one outage at a time, a queue for what can wait.
 class Link {
   constructor(settings, told) {
-    Object.assign(this, { settings, told, url: null, token: "", down: false, lates: 0, coolUntil: 0, reviving: null, queue: [], sending: null, started: 0 })
+    Object.assign(this, { settings, told, url: null, token: "", down: false, lates: 0, coolUntil: 0, reviving: null, queue: [], sending: null, started: 0, server: null, broken: "", greeted: false })
   }
+  // A server is on its way: one that was started, still runs, and may yet answer.
+  get starting() { return this.server !== null && now() - this.started < SERVER_MS }
+  // Whether waiting makes sense: nobody has answered so far, and nothing says that nobody will.
+  get hopeful() { return !this.greeted && !this.broken && !!this.reviving && (!this.down || this.starting) }
+  get reason() { return this.broken || this.why || "no server answers yet" }
   get well() { return this.url !== null && !this.down && now() >= this.coolUntil }
   read() {
     const at = JSON.parse(readFileSync(join(this.settings.home, "opencode-server.json"), "utf8"))
@@ -126,13 +138,17 @@ class Link {
           this.read()
           await this.told.hello()
           this.down = false
+          this.greeted = true
+          this.why = this.broken = ""
           this.told.back()
           break
         } catch (fault) {
           this.down = true
-          if (trial > 0 || this.url !== null) this.told.away(this.why || String(fault.message || fault))
+          if (fault.code !== "ENOENT") this.why = String(fault.message || fault)
           this.start()
-          await sleep(Math.min(10000, 200 * 2 ** Math.min(6, trial)))
+          if (!this.starting) this.told.away(this.reason)
+          // One that cannot start is tried again less often: somebody may have mended it.
+          await sleep(Math.min(this.broken ? 60000 : 10000, 100 * 2 ** Math.min(10, trial)))
           if (this.told.over()) break
         }
       }
@@ -140,12 +156,29 @@ class Link {
     return this.reviving
   }
   start() {
-    if (!this.settings.command || now() - this.started < 5000) return
+    if (!this.settings.command || this.starting || now() - this.started < 5000) return
     this.started = now()
+    const [program, ...words] = this.settings.command, path = join(this.settings.home, "opencode-server.log")
+    let log = "ignore", before = 0
     try {
-      const [program, ...words] = this.settings.command
-      spawn(program, words, { cwd: this.settings.folder, detached: true, stdio: "ignore" }).on("error", () => {}).unref()
+      log = openSync(path, "a", 0o600)
+      if (fstatSync(log).size > 1e6) ftruncateSync(log)
+      before = fstatSync(log).size
     } catch {}
+    const ended = (why) => {
+      if (this.server === server) this.server = null
+      if (!why) return
+      this.broken = why
+      this.told.away(why)
+    }
+    let server = null
+    try {
+      this.server = server = spawn(program, words, { cwd: this.settings.folder, detached: true, stdio: ["ignore", "ignore", log] })
+      server.on("error", (fault) => ended(`the server cannot be started: ${fault.message}`))
+      server.on("exit", (code) => ended(code ? `the server ended with ${code}: ${lastWords(path, before)}` : ""))
+      server.unref()
+    } catch (fault) { ended(`the server cannot be started: ${fault.message}`) }
+    finally { if (log !== "ignore") closeSync(log) }
   }
 }
 
@@ -153,20 +186,21 @@ export const ControlPlane = async (ctx) => {
   const client = ctx.client
   const sessions = new Map(), turns = new Map(), seen = new Set(), quiet = new Map(), slowest = new Map(), silences = new Map()
   const notes = new Map(), cautions = new Set()
-  const world = { auto: false, registered: false, candidates: [], models: [], traits: new Map(), agents: new Map(), fallback: null, room: null, saidAway: false }
-  let timer = null, ready = null, disposed = false
+  const world = { auto: false, registered: false, candidates: [], models: [], traits: new Map(), agents: new Map(), fallback: null, room: null, saidAway: "" }
+  let timer = null, alive = null, greeting = null, disposed = false
 
   const toast = (message, variant = "info") => client.tui.showToast({ body: { title: "control plane", message, variant, duration: 6000 } }).catch(() => {})
   const trouble = join(SETTINGS.home || "", "opencode-trouble.json")
   const link = new Link(SETTINGS, {
     away(why) {
-      if (world.saidAway || disposed) return
-      world.saidAway = true
+      if (world.saidAway === why || disposed) return
+      const known = world.saidAway
+      world.saidAway = why
       try { writeFileSync(trouble, JSON.stringify({ at: now() / 1000, what: why, directory: ctx.directory })) } catch {}
-      toast("The control plane is away; OpenCode goes on without it.", "warning")
+      if (!known) toast("The control plane is away; OpenCode goes on without it. Why: control-plane opencode status", "warning")
     },
     over: () => disposed,
-    back() { world.saidAway = false; try { rmSync(trouble, { force: true }) } catch {} },
+    back() { world.saidAway = ""; try { rmSync(trouble, { force: true }) } catch {} },
     async hello() {
       if (!world.models.length) await learn()
       const said = await link.ask("/api/opencode/hello", { opencode: SETTINGS.opencode || "", models: world.models }, BACKGROUND_MS)
@@ -242,10 +276,15 @@ export const ControlPlane = async (ctx) => {
     if (picked !== "auto") { session.model = asked; link.tell("/api/opencode/turn", body, welcome(session)); return }
     turn.auto = true
     if (instead) message.model = refOf(instead)
-    if (!world.candidates.length && !link.down) await Promise.race([link.revive(), sleep(PATIENCE_MS)])
+    await (greeting ??= hello())
     body.connected = world.candidates
-    const said = world.candidates.length ? await link.soon("/api/opencode/turn", body) : null
-    if (!said) { session.model = instead; return } // it goes on with what OpenCode would use
+    const said = link.greeted ? await link.soon("/api/opencode/turn", body) : null
+    if (!said) { // it goes on with what OpenCode would use
+      session.model = instead
+      const why = link.url === null || link.down ? `the control plane is away: ${link.reason}` : `no answer within ${PATIENCE_MS} ms`
+      link.tell("/api/opencode/turn", { ...body, unadvised: why.slice(0, 300) }, welcome(session))
+      return
+    }
     welcome(session)(said)
     if (!said.auto) { turn.auto = false; session.model = instead; return }
     if (said.model !== instead || said.changed) {
@@ -253,6 +292,12 @@ export const ControlPlane = async (ctx) => {
       if (said.changed) toast(`${said.model} · ${said.reason}${said.estimate_usd ? ` · ≈ $${said.estimate_usd.toFixed(3)}` : ""}`)
     }
     turn.model = session.model = said.model
+  }
+
+  // The first turn of a process may have to wait until the server is started; no turn waits so long again.
+  async function hello() {
+    link.revive()
+    for (const until = now() + FIRST_MS; link.hopeful && now() < until; ) await sleep(20)
   }
 
   const welcome = (session) => (said) => {
@@ -553,9 +598,11 @@ export const ControlPlane = async (ctx) => {
       cfg.command.why ??= { template: "why", description: "Why this model? (control plane)" }
       cfg.command.good ??= { template: "good", description: "The last turn went well (control plane)" }
       cfg.command.bad ??= { template: "bad", description: "The last turn went badly (control plane)" }
-      setTimeout(() => { if (!disposed) ready = link.revive() }, 0)
+      setTimeout(() => { if (!disposed) link.revive() }, 0)
       timer = setInterval(watch, 250)
       timer.unref?.()
+      alive = setInterval(() => { if (link.well) link.told.hello().catch((fault) => link.fell(fault)) }, ALIVE_MS)
+      alive.unref?.()
     },
     async event({ event }) { try { onEvent(event) } catch {} },
     async "chat.message"(input, output) {
@@ -586,9 +633,11 @@ export const ControlPlane = async (ctx) => {
       link.tell("/api/guard/finished", call(input, input.args))
     },
     async dispose() {
-      disposed = true
       clearInterval(timer)
+      clearInterval(alive)
       for (const turn of turns.values()) if (turn.steps) end(turn)
+      if (link.queue.length) await (greeting ??= hello())
+      disposed = true
       await Promise.race([(async () => { while (link.url !== null && !link.down && link.queue.length) await link.send() })(), sleep(500)])
     },
   }

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from .installing import SERVER, read_json, write_json
 
 LOCK = "opencode-server.lock"
 PATIENCE_S = 1.0
+# A server that is told to end drains first.
+STOP_S = 15.0
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -61,6 +64,18 @@ def healthy(address: Address) -> bool:
             return answer.status == 200 and isinstance(json.loads(answer.read()), dict)
     except (OSError, ValueError, http.client.HTTPException):
         return False
+
+
+def gone(home: Path, patience_s: float = STOP_S) -> bool:
+    """Whether the server has ended, waited for so long."""
+    limit = time.monotonic() + patience_s
+    while True:
+        with alone(home) as nobody_serves:
+            if nobody_serves:
+                return True
+        if time.monotonic() > limit:
+            return False
+        time.sleep(0.05)
 
 
 def stop(home: Path) -> bool:

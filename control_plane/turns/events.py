@@ -57,6 +57,15 @@ class TurnBegun(Event, frozen=True, kw_only=True, omit_defaults=True):
     estimate_usd: float | None = None
 
 
+class TurnUnadvised(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """A turn under auto went on without advice, with the model that OpenCode would have used anyway; and why."""
+
+    TOPIC: ClassVar[str] = "turns.turn-unadvised"
+    turn: str
+    session: str
+    reason: str
+
+
 class StepTaken(Event, frozen=True, kw_only=True, omit_defaults=True):
     """One answer of a model, as OpenCode's message tells it."""
 
@@ -176,6 +185,7 @@ class HistoryImported(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 EVENTS: tuple[type[Event], ...] = (
     TurnBegun,
+    TurnUnadvised,
     StepTaken,
     TurnMoved,
     TurnEnded,

@@ -4,4 +4,4 @@ from ..projections.folding import Projection
 from .events import EVENTS
 from .state import Turns, fold
 
-TURNS = Projection("turns", 2, Turns, fold, EVENTS)
+TURNS = Projection("turns", 3, Turns, fold, EVENTS)

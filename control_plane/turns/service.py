@@ -20,6 +20,7 @@ from .events import (
     TurnEnded,
     TurnJudged,
     TurnMoved,
+    TurnUnadvised,
     Usage,
 )
 from .projection import TURNS
@@ -61,6 +62,8 @@ class TurnBook:
 
     def begin(self, asked: Asked) -> Answer:
         """Advise, and say what the turn is to be done with: the advice under auto, else what was asked for."""
+        if asked.unadvised:
+            return self._unadvised(asked)
         with self._folder.still():
             state = self.state
             session = state.sessions.get(asked.session, Session())
@@ -127,6 +130,17 @@ class TurnBook:
         return Answer(
             asked.turn, used, advised, auto, decision, changed, reason, estimate, self.room(asked.session)
         )  # fmt: skip
+
+    def _unadvised(self, asked: Asked) -> Answer:
+        """It has gone on already; it is known where only the answer came too late."""
+        auto, known = self.state.auto and asked.picked == "auto", self._turn(asked.turn) is not None
+        if not known:
+            self._begun(asked, asked.asked, None, auto, asked.unadvised, ())
+        self._ledger.record(
+            TurnUnadvised(at=self._now(), turn=asked.turn, session=asked.session, reason=asked.unadvised)
+        )
+        room = self.room(asked.session)
+        return Answer(asked.turn, asked.asked, asked.asked, auto, None, False, asked.unadvised, None, room)
 
     def _keep_sample(self, turn: str, session: str, sample: str) -> None:
         self._ledger.record(SampleKept(at=self._now(), turn=turn, session=session, text=redacted(sample)))

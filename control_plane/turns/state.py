@@ -15,6 +15,7 @@ from .events import (
     TurnEnded,
     TurnJudged,
     TurnMoved,
+    TurnUnadvised,
     Usage,
 )
 
@@ -41,6 +42,7 @@ class Turn(msgspec.Struct):
     error: str | None = None
     effects: bool = False
     verdict: str | None = None
+    unadvised: str = ""
 
 
 class Session(msgspec.Struct):
@@ -83,6 +85,7 @@ class Turns(msgspec.Struct):
     ended: int = 0
     known: int = 0
     moved: int = 0
+    unadvised: int = 0
     steps: int = 0
     imported: int = 0
     imported_until: dict[str, str] = {}
@@ -92,6 +95,8 @@ def fold(state: Turns, event: Event) -> None:
     match event:
         case TurnBegun():
             _begin(state, event)
+        case TurnUnadvised():
+            _unadvised(state, event)
         case StepTaken():
             _step(state, event)
         case TurnMoved():
@@ -155,6 +160,13 @@ def _begin(state: Turns, event: TurnBegun) -> None:
         if session.held != event.used:
             session.context = 0
         session.held, session.failed = event.used, None
+
+
+def _unadvised(state: Turns, event: TurnUnadvised) -> None:
+    turn = state.turns.get(event.turn)
+    if turn is not None and not turn.unadvised:
+        state.unadvised += 1
+        turn.unadvised = event.reason
 
 
 def _step(state: Turns, event: StepTaken) -> None:

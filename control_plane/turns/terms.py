@@ -36,7 +36,8 @@ class Deciding(Protocol):
 class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A prompt, as the plugin tells it: `asked` is the model that OpenCode would use, `picked` who chose it.
 
-    `sample` is empty unless somebody turned samples on, and is redacted before anything is written.
+    `sample` is empty unless somebody turned samples on, and is redacted before anything is written. `unadvised` says
+    why the turn went on before it was told here; there is nothing left to advise then.
     """
 
     turn: str
@@ -51,6 +52,7 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prompt_sha256: str = ""
     prompt_bytes: int = 0
     sample: str = ""
+    unadvised: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True):

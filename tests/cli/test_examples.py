@@ -56,6 +56,7 @@ BEFORE = {
     "guard explain": CHECKED,
     "guard label": CHECKED,
     "guard canary": CHECKED,
+    "opencode auto": "control-plane opencode install --unchecked",
     "plugins release": "control-plane plugins observe guard --policy-violation",
     "evidence verify": "control-plane evidence record .opencode/metrics",
     "ledger revoke-key": "control-plane ledger key admit other-host.pub",

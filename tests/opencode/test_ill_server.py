@@ -149,8 +149,9 @@ def well(
     (folder / "control-plane.toml").write_text("".join(f'[[arms]]\nname = "{name}"\n' for name in (A, B)))
     program = [sys.executable, "-m", "control_plane"]
     env = os.environ | {"PYTHONPATH": str(REPO)}
-    subprocess.run([*program, "opencode", "auto", "on", "--incumbent", A], cwd=folder, env=env, check=True, timeout=60,
-                   capture_output=True)  # fmt: skip
+    for words in (("install", "--unchecked"), ("auto", "on", "--incumbent", A)):
+        done = [*program, "opencode", *words]
+        subprocess.run(done, cwd=folder, env=env, check=True, timeout=60, capture_output=True)
     home = folder / ".opencode/control-plane"
     with (folder / "serve.log").open("wb") as log:
         server = subprocess.Popen([*program, "opencode", "serve"], cwd=folder, env=env, stdout=log, stderr=log)

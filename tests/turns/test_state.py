@@ -14,6 +14,7 @@ from control_plane.turns.events import (
     TurnEnded,
     TurnJudged,
     TurnMoved,
+    TurnUnadvised,
     Usage,
 )
 from control_plane.turns.state import DAY_S, DAYS, SESSIONS, TURNS, Session, Spent, Tally, Turns, day_of, fold
@@ -193,3 +194,9 @@ def test_the_oldest_turns_and_sessions_and_days_are_forgotten_first() -> None:
     assert len(state.sessions) == SESSIONS
     after(*(step(at=day * DAY_S) for day in range(DAYS + 1)), state=state)
     assert (len(state.days), next(iter(state.days))) == (DAYS, "1")
+
+
+def test_a_turn_that_went_on_alone_is_counted_once_with_its_reason() -> None:
+    alone = TurnUnadvised(at=1.0, turn="t", session="s", reason="no answer within 40 ms")
+    state = after(begun(), alone, alone, TurnUnadvised(at=1.0, turn="nobody", session="s", reason="?"))
+    assert (state.unadvised, state.turns["t"].unadvised) == (1, "no answer within 40 ms")

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ... import extras
 from ...errors import BadInput
 from ...replacing import replace
 from ..command import argument, command
@@ -33,6 +34,7 @@ _WHERE = (
         *_WHERE,
         argument("--remove", action="store_true", help="take the plugin away again"),
         argument("--wait-ms", type=int, metavar="MS", help="what a turn under auto waits for advice, at most; 40"),
+        argument("--idle-minutes", type=float, metavar="N", help="when the plugin's server ends unasked; 10, 0 never"),
         argument("--attended", action="store_true", help="somebody answers questions even where there is no terminal"),
         argument("--unchecked", action="store_true", help="do not ask OpenCode its version and its models"),
     ),
@@ -41,20 +43,23 @@ def install(arguments: argparse.Namespace, out: Output) -> int:
     from ...opencode import installing
     from ...opencode.running import find_binary, version_of
     from ..homes import named_home
+    from ..planes import made
 
     home, folder, plugins = named_home(arguments), _folder(arguments), _plugins(arguments)
     if arguments.remove:
         return _remove(home.root, plugins, out)
+    extras.need("serve", "what the plugin asks")
     version, models = "", list["Model"]()
     if not arguments.unchecked:
         binary = find_binary(arguments.opencode)
         version = version_of(binary)
         models = installing.connected_models(binary, Path.cwd(), os.environ)
-    _make_home(home)
+    made(home)
     added, catalogue = _list_models(folder, models)
     root = home.root.resolve()
     settings: dict[str, Any] = {
-        "home": str(root), "folder": str(folder), "command": installing.command(root), "opencode": version,
+        "home": str(root), "folder": str(folder), "opencode": version,
+        "command": installing.command(root, _idle(arguments)),
     } | _waiting(arguments)  # fmt: skip
     path = installing.install(plugins, settings)
     facts = {
@@ -93,6 +98,12 @@ def _waiting(arguments: argparse.Namespace) -> dict[str, Any]:
     return told
 
 
+def _idle(arguments: argparse.Namespace) -> float | None:
+    from .opencode_serve import checked_minutes
+
+    return None if arguments.idle_minutes is None else checked_minutes(arguments.idle_minutes)
+
+
 @command(
     "opencode status",
     "what is installed, what is running, what is known of the turns, what is spent",
@@ -127,6 +138,8 @@ def status(arguments: argparse.Namespace, out: Output) -> int:
     if state is not None:
         facts |= _known_of(state)
         rows += _told_of(state, facts)
+    if found is None and facts.get("auto"):
+        rows.append(("auto", "on, but no plugin offers control-plane/auto here: control-plane opencode install"))
     out.answer(facts, pairs(rows))
     return 0
 
@@ -141,16 +154,18 @@ def _known_of(state: "Turns") -> dict[str, Any]:
     return {
         "auto": state.auto, "incumbent": state.incumbent, "turns": state.begun, "ended": state.ended,
         "known": state.known, "known_share": state.known / state.ended if state.ended else 0.0,
-        "moved": state.moved, "imported": state.imported, "limits": msgspec.to_builtins(state.limits),
+        "moved": state.moved, "unadvised": state.unadvised, "imported": state.imported,
+        "limits": msgspec.to_builtins(state.limits),
         "day_usd": day.usd, "day_requests": day.requests,
     }  # fmt: skip
 
 
 def _told_of(state: "Turns", known: dict[str, Any]) -> list[tuple[str, str]]:
     spent = f"${known['day_usd']:.2f}, {known['day_requests']:,} requests on subscriptions"
+    alone = f", {state.unadvised:,} under auto without advice" if state.unadvised else ""
     return [
         ("mode", f"auto, beside {state.incumbent or 'no incumbent yet'}" if state.auto else "observe"),
-        ("turns", f"{state.begun:,} begun, {state.ended:,} ended, {state.moved:,} moved to another model"),
+        ("turns", f"{state.begun:,} begun, {state.ended:,} ended, {state.moved:,} moved to another model{alone}"),
         ("known", f"{state.known:,} of {state.ended:,} outcomes ({known['known_share']:.0%})"),
         ("success", SUCCESS),
         ("today", f"{spent}; {_limits(state.limits)}"),
@@ -173,6 +188,8 @@ def auto(arguments: argparse.Namespace, out: Output) -> int:
     from ..planes import deciding
 
     on = arguments.state == "on"
+    if on:
+        _check_plugin(arguments)
     with deciding(arguments) as plane:
         known = plane.turns.models
         if arguments.incumbent and arguments.incumbent not in known:
@@ -194,6 +211,23 @@ def auto(arguments: argparse.Namespace, out: Output) -> int:
         ]
     out.answer(facts, lines)
     return 0
+
+
+def _check_plugin(arguments: argparse.Namespace) -> None:
+    """A model that nobody offers cannot be selected: refuse, and say what is missing."""
+    from ...opencode import installing
+    from ..homes import named_home
+
+    extras.need("serve", "what the plugin asks")
+    home = str(named_home(arguments).root.resolve())
+    found = installing.found(Path.cwd(), os.environ)
+    if home in (one.settings.get("home") for one in found):
+        return
+    raise BadInput(
+        "no plugin of OpenCode asks this home, so control-plane/auto would be no model",
+        why=f"{found[0].path} asks {found[0].settings.get('home')}" if found else "none is installed",
+        cure="control-plane opencode install, then opencode auto on again",
+    )
 
 
 @command(
@@ -225,42 +259,7 @@ def limit(arguments: argparse.Namespace, out: Output) -> int:
         limits = msgspec.structs.replace(before, **told)
         if limits != plane.turns.state.limits:
             plane.turns.limit(limits, _actor(arguments))
-    out.answer(msgspec.to_builtins(limits), [f"limits: {_limits(limits)}"])
-    return 0
-
-
-@command(
-    "opencode serve",
-    "the server that plugins of this home share; they start it themselves",
-    "control-plane opencode serve --check",
-    arguments=(argument("--check", action="store_true", help="make the token, try the address, say both, and end"),),
-)
-def serve(arguments: argparse.Namespace, out: Output) -> int:
-    from ...api.serving import listening, log_as_json, token_of
-    from ...api.serving import serve as run
-    from ...opencode import resident
-    from ...plane import ControlPlane
-    from ..homes import named_home
-
-    home = named_home(arguments)
-    _make_home(home)
-    with resident.alone(home.root) as nobody_else:
-        if not nobody_else:
-            address = resident.announced_at(home.root)
-            out.answer({"url": address.url if address else None, "already": True}, ["another process serves this home"])
-            return 0
-        log_as_json()
-        sock = listening("127.0.0.1", 0)
-        url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-        with ControlPlane.open(arguments.home, state_dir=arguments.state_dir) as plane:
-            token_of(plane)
-            out.answer({"url": url, "already": False}, pairs([("url", url), ("token", str(plane.token_file))]))
-            out.flush()
-            if arguments.check:
-                sock.close()
-                return 0
-            with resident.announced(home.root, url):
-                run(plane, sock, {})
+    out.answer(msgspec.to_builtins(limits), [_limits(limits)])
     return 0
 
 
@@ -278,14 +277,6 @@ def _plugins(arguments: argparse.Namespace) -> Path:
     from ...opencode.installing import plugin_folder
 
     return plugin_folder(None if arguments.everywhere else Path.cwd(), os.environ)
-
-
-def _make_home(home: Any) -> None:
-    from ...clock import Clock
-    from ...ledger.opening import create_home
-    from ..homes import CATALOGUE
-
-    create_home(home, CATALOGUE, Clock())
 
 
 def _list_models(folder: Path, models: "list[Model]") -> tuple[int, Path]:
@@ -338,12 +329,12 @@ def _installed(facts: dict[str, Any]) -> str:
 
 
 def _limits(limits: "Limits") -> str:
-    told = [
-        f"{value:g} {name.replace('_', ' ')}"
-        for name in limits.__struct_fields__
-        if (value := getattr(limits, name)) is not None
-    ]
-    return "limits " + ", ".join(told) if told else "no limits"
+    told = []
+    for name in limits.__struct_fields__:
+        of, _, unit = name.partition("_")
+        if (value := getattr(limits, name)) is not None:
+            told.append(f"${value:g} a {of}" if unit == "usd" else f"{value:,} requests a {of}")
+    return f"limits: {', '.join(told)}" if told else "no limits"
 
 
 def _time(at: float) -> str:
