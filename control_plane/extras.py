@@ -1,7 +1,6 @@
 """Optional packages: whether they are there, and the command that installs them where this program came from."""
 
 import importlib.util
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -44,7 +43,8 @@ def install(*extras: str) -> str:
 
 def _origin() -> str:
     """The folder or file that it was installed from, where no index was asked."""
-    from importlib import metadata  # noqa: PLC0415 - slow to import, and hardly ever needed
+    import json  # noqa: PLC0415 - slow to import, and hardly ever needed
+    from importlib import metadata  # noqa: PLC0415
 
     try:
         told = metadata.distribution(PACKAGE).read_text("direct_url.json")

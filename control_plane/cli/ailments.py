@@ -65,8 +65,12 @@ def _project() -> Iterator[Finding]:
     except ControlPlaneError as fault:
         yield Finding("catalogue", "wrong", f"{fault.what}: {fault.why} [{fault.code}]", fault.cure or f"mend {FILE}")
         return
-    if settings is None or not settings.arms or settings.example:
-        yield Finding("catalogue", "note", f"the example of {len(EXAMPLES)} arms", f"control-plane init writes {FILE}")
+    if settings is not None and settings.example:
+        cure = f"name your arms in {FILE}, and remove its line example = true"
+        yield Finding("catalogue", "note", f"the example of {len(settings.arms)} arms in {FILE}", cure)
+    elif settings is None or not settings.arms:
+        cure = f"control-plane init writes {FILE}" if settings is None else f"name your arms in {FILE}"
+        yield Finding("catalogue", "note", f"the example of {len(EXAMPLES)} arms", cure)
     else:
         yield Finding("catalogue", "ok", f"{len(settings.arms)} arms in {FILE}")
 

@@ -23,7 +23,7 @@ class SystemRefused(ControlPlaneError):
 
 
 class Interrupted(ControlPlaneError):
-    """Ctrl-C, before there was a result."""
+    """Ctrl-C, before it was done."""
 
     code = "interrupted"
 
@@ -74,7 +74,7 @@ def unexpected(fault: Exception, out: Output) -> int:
 
 def interrupted(out: Output) -> int:
     done = out.progress.sentence()
-    report(Interrupted("interrupted", why=done or "before there was a result"), out)
+    report(Interrupted("interrupted", why=done or ("" if out.answered else "before there was a result")), out)
     return INTERRUPTED
 
 

@@ -14,6 +14,7 @@ class Output:
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
         self.progress: Progress = Silent("", "")
+        self.answered = False
         for stream in (sys.stdout, sys.stderr):
             # A name that is not UTF-8 is shown as it is, not refused.
             if hasattr(stream, "reconfigure"):
@@ -28,6 +29,7 @@ class Output:
 
     def text(self, text: str) -> None:
         """Exactly this on stdout."""
+        self.answered = True
         self.progress.clear()
         if sys.stdout is not None:
             sys.stdout.write(text)
@@ -76,10 +78,25 @@ def paint(text: str, colour: str) -> str:
 
 
 def pairs(facts: Iterable[tuple[str, str]]) -> list[str]:
-    """Names and values, aligned."""
+    """Names and values, aligned; a value goes on below itself where the terminal ends."""
     rows = list(facts)
     width = max((len(name) for name, _ in rows), default=0)
-    return [f"{name:<{width}}  {value}".rstrip() for name, value in rows]
+    return [line for name, value in rows for line in hanging(f"{name:<{width}}  ", value)]
+
+
+def hanging(head: str, text: str) -> list[str]:
+    """Words after a head, and below each other where the terminal is too narrow; one line where nobody looks on.
+
+    What has no blank, such as a path, stays in one piece: somebody may want to copy it.
+    """
+    whole, width = f"{head}{text}".rstrip(), terminal_width()
+    if width is None or len(whole) <= width or "\n" in whole:
+        return [whole]
+    import textwrap
+
+    room = max(width - len(head), 20)
+    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    return [f"{head if at == 0 else ' ' * len(head)}{line}" for at, line in enumerate(lines)]
 
 
 def table(
@@ -101,9 +118,14 @@ def table(
 
 def fitted(line: str) -> str:
     """No longer than the terminal is wide; whole where nobody looks on."""
+    width = terminal_width()
+    return line if width is None or len(line) <= width else line[: width - 1] + "…"
+
+
+def terminal_width() -> int | None:
+    """How many columns somebody who looks on has; none where nobody does."""
     if not is_terminal(sys.stdout):
-        return line
+        return None
     import shutil
 
-    width = shutil.get_terminal_size().columns
-    return line if len(line) <= width else line[: width - 1] + "…"
+    return shutil.get_terminal_size().columns

@@ -18,6 +18,7 @@ from .shapes import IncompatibleServer, OpenCodeAway
 START_S = 120.0
 STOP_S = 5.0
 _LISTENING = re.compile(rb"listening on (http://\S+)")
+_VERSION = re.compile(r"v?\d+\.\d+\.\d+\S*")
 NAME = "opencode"
 
 
@@ -40,11 +41,13 @@ def version_of(binary: str, env: Mapping[str, str] | None = None) -> str:
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as fault:
         raise OpenCodeAway(f"{binary} cannot be run", why=str(fault)) from None
-    words = done.stdout.decode("utf-8", "replace").split()
-    if not words:
-        raise IncompatibleServer(f"{binary} does not say its version", why=f"it ended with {done.returncode}")
-    check_version(words[-1])
-    return words[-1]
+    said = done.stdout.decode("utf-8", "replace").strip().rpartition("\n")[2].strip()
+    # OpenCode says a number and nothing else.
+    if not _VERSION.fullmatch(said):
+        why = f"its --version says {said[:60]!r}, and ends with {done.returncode}"
+        raise IncompatibleServer(f"{binary} is not OpenCode", why=why, cure="name OpenCode's own program")
+    check_version(said)
+    return said
 
 
 class Running:

@@ -140,4 +140,12 @@ def test_a_catalogue_that_cannot_be_read_is_wrong(run: Run, home: Home):
 def test_people_see_a_table(run: Run, home: Home):
     told = run("doctor")
     assert told.code == 0
-    assert {"python", "home", "ledger"} <= {line.split()[0] for line in told.out.splitlines()[1:]}
+    assert {"python", "home", "ledger"} <= {line.split()[0] for line in told.out.splitlines()}
+
+
+def test_an_example_that_lies_there_is_to_be_edited_and_not_to_be_made(run: Run, home: Home):
+    assert "control-plane init" in findings(run)["catalogue"]["cure"]
+    run("init")
+    assert findings(run)["catalogue"]["cure"] == (
+        "name your arms in control-plane.toml, and remove its line example = true"
+    )

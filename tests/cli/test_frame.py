@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import resource
 import signal
 import subprocess
@@ -213,6 +214,17 @@ def in_terminal(*words: str, **environment: str) -> tuple[int, str]:
             break
     os.close(primary)
     return process.wait(60), shown.decode()
+
+
+@pytest.mark.parametrize("words", [("doctor",), ("guard", "status"), ("opencode", "status")], ids=" ".join)
+def test_what_is_said_in_words_goes_on_below_where_the_terminal_ends(home: Home, words: tuple[str, ...]) -> None:
+    _, narrow = in_terminal(*words, TERM="xterm", COLUMNS="60", NO_COLOR="1")
+    # Only what has no blank is wider: a path that somebody may want to copy.
+    assert [line for line in narrow.splitlines() if len(line) > 60 and " " in line.strip("→ ")[20:]] == []
+    whole = start(*words).stdout.decode()
+    # Free disk is another figure each time.
+    assert re.sub(r"\d", "", narrow).split() == re.sub(r"\d", "", whole).split()
+    assert len(narrow.splitlines()) > len(whole.splitlines())
 
 
 @pytest.mark.requirement("LEDGER-88")

@@ -10,7 +10,7 @@ from ...errors import BadInput
 from ..command import argument, command
 from ..files import content_of
 from ..guarding import guarding, looking_on_guard
-from ..printing import Output, pairs, table
+from ..printing import Output, hanging, pairs, table
 
 if TYPE_CHECKING:
     from ...guardrails.rollout import Phase
@@ -142,7 +142,7 @@ def guard_status(arguments: argparse.Namespace, out: Output) -> int:
     lines = pairs(told)
     for phase in found:
         lines += _phase(phase)
-    lines += ["", "not covered:", *(f"  {one}" for one in standing.not_covered)]
+    lines += ["", "not covered:", *(line for one in standing.not_covered for line in hanging("  ", one))]
     out.answer(facts, lines)
     return 0
 
@@ -151,7 +151,8 @@ def _phase(phase: "Phase") -> list[str]:
     head = f"phase {phase.number} {phase.name}: {phase.status}"
     if phase.status == "pending":
         return [head]
-    return [head, *(f"  {'x' if one.there else ' '} {one.what}: {one.seen}" for one in (*phase.entry, *phase.exit))]
+    told = [(f"  {'x' if one.there else ' '} ", f"{one.what}: {one.seen}") for one in (*phase.entry, *phase.exit)]
+    return [head, *(line for mark, words in told for line in hanging(mark, words))]
 
 
 @command(

@@ -52,6 +52,8 @@ def install(arguments: argparse.Namespace, out: Output) -> int:
     version, models = "", list["Model"]()
     if not arguments.unchecked:
         binary = find_binary(arguments.opencode)
+        # It starts twice, and slowly; who waits should know for whom.
+        out.say(f"asking {binary} for its version and its models; that takes some seconds")
         version = version_of(binary)
         models = installing.connected_models(binary, Path.cwd(), os.environ)
     made(home)

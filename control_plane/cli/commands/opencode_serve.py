@@ -6,7 +6,6 @@ import math
 from ... import extras
 from ...errors import BadInput
 from ..command import argument, command
-from ..homes import named_home
 from ..printing import Output, pairs
 
 IDLE_MINUTES = 10.0
@@ -30,6 +29,7 @@ def serve(arguments: argparse.Namespace, out: Output) -> int:
     from ...api.serving import serve as run
     from ...opencode import resident
     from ...plane import ControlPlane
+    from ..homes import named_home
     from ..planes import made
 
     home, idle_s = named_home(arguments), 60 * checked_minutes(arguments.idle_minutes)
@@ -61,6 +61,7 @@ def serve(arguments: argparse.Namespace, out: Output) -> int:
 )
 def stop(arguments: argparse.Namespace, out: Output) -> int:
     from ...opencode import resident
+    from ..homes import named_home
 
     home = named_home(arguments)
     stopped = home.root.is_dir() and resident.stop(home.root)
