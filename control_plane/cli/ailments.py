@@ -39,7 +39,7 @@ def _python() -> Finding:
 def _extras() -> Finding:
     missing = [name for name in extras.MODULES if extras.lacking(name)]
     there = [name for name in extras.MODULES if name not in missing]
-    cure = f"{extras.install(*missing)}, if you want them" if missing else ""
+    cure = f"if you want them: {extras.install(*missing)}" if missing else ""
     return Finding("extras", "ok" if not missing else "note", ", ".join(there) or "none", cure)
 
 
