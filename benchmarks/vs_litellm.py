@@ -19,6 +19,8 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+from control_plane import extras
+
 STRATEGIES = ("simple-shuffle", "least-busy", "latency-based-routing", "usage-based-routing-v2", "cost-based-routing")
 SIZES = (4, 20, 100)
 BAR_AT_100, BAR_ANYWHERE = 60.0, 10.0
@@ -94,7 +96,7 @@ def main() -> int:
     try:
         import litellm  # noqa: F401
     except ImportError:
-        print("could not run: litellm is not installed; pip install 'opencode-control-plane[bench]'", file=sys.stderr)
+        print(f"could not run: litellm is not installed; {extras.install('bench')}", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as folder:
         os.environ["CONTROL_PLANE_WITNESS"] = str(Path(folder) / "witness")

@@ -140,6 +140,18 @@ def test_an_interrupt_exits_130_and_says_what_was_done(run: Run, monkeypatch: py
     assert ran.err == "interrupted\n  why   verified 1,200 of 5,000 events [interrupted]\n"
 
 
+def test_an_interrupt_after_an_answer_does_not_deny_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    command.load(())
+
+    def work(_: object, out: printing.Output) -> int:
+        out.answer({"url": "here"}, ["here"])
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(command._DECLARED, "ledger head", command._DECLARED["ledger head"]._replace(run=work))
+    ran = run("ledger", "head")
+    assert (ran.code, ran.out, ran.err) == (130, "here\n", "interrupted [interrupted]\n")
+
+
 def test_an_interrupt_ends_a_running_export_that_nobody_reads(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     # What is buffered must not be waited for at exit.
     monkeypatch.setenv("PYTHONUNBUFFERED", "")

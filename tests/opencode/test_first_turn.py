@@ -104,7 +104,9 @@ def test_auto_is_refused_where_no_plugin_would_offer_it(bare: World) -> None:
     assert json.loads(bare.cli("opencode", "auto", "on", "--json"))["auto"]
     bare.cli("opencode", "install", "--remove")
     assert "opencode install" in refused(bare, "opencode", "auto", "on")["cure"]
-    assert "no plugin" in bare.cli("opencode", "status")
+    told = bare.cli("opencode", "status")
+    assert "no plugin offers control-plane/auto" in told
+    assert "starts it when" not in told
     bare.cli("opencode", "auto", "off")
 
 

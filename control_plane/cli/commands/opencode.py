@@ -131,7 +131,7 @@ def status(arguments: argparse.Namespace, out: Output) -> int:
     }  # fmt: skip
     rows = [
         ("plugin", f"{facts['plugin']}  {_installed(facts)}"),
-        ("server", f"{facts['url']}" if alive else "not running; the plugin starts it when it is needed"),
+        ("server", _server(facts)),
     ]
     if trouble:
         rows.append(
@@ -144,6 +144,12 @@ def status(arguments: argparse.Namespace, out: Output) -> int:
         rows.append(("auto", "on, but no plugin offers control-plane/auto here: control-plane opencode install"))
     out.answer(facts, pairs(rows))
     return 0
+
+
+def _server(facts: dict[str, Any]) -> str:
+    if facts["serving"]:
+        return str(facts["url"])
+    return "not running; the plugin starts it when it is needed" if facts["installed"] else "not running"
 
 
 def _known_of(state: "Turns") -> dict[str, Any]:
