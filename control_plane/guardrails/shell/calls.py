@@ -15,6 +15,10 @@ _MEMBER = re.compile(
 _OPENED = re.compile(
     r"\bopen\s*\(\s*[^,()]*,\s*(?!(?:mode\s*=\s*)?['\"][rbtU]+['\"]|encoding|errors|newline|buffering|['\"]<|['\"]utf)"
 )
+# `open` of the language or of what unpacks; another module's may make what it opens.
+_OPENED_ELSEWHERE = re.compile(
+    r"(?<!io)(?<!gzip)(?<!bz2)(?<!lzma)(?<!codecs)(?<!File)(?<!Image)(?<!zipfile)(?<!tarfile)(?<!\))\.open\s*\("
+)
 _RENAMED = re.compile(r"\bas\s+(\w+)|\b(\w+)\s*=(?!=)")
 
 _READING_CALLS = """
@@ -62,7 +66,7 @@ def only_reads(text: str, *, paren_less: bool = False) -> bool:
     if any(name not in known and (len(name) > 1 or not paren_less) for name in called):
         return False
     if any(name not in _CALLS for name in _MEMBER.findall(bare)) or any(
-        one.search(text) is not None for one in (_OPENED, _REPLACED)
+        one.search(text) is not None for one in (_OPENED, _OPENED_ELSEWHERE, _REPLACED)
     ):
         return False
     # A name that reads may have been given to something else.

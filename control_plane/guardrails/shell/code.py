@@ -3,6 +3,8 @@
 import re
 from typing import NamedTuple
 
+from .sinks import places_spelled
+
 _WRITES = re.compile(
     r"""\bopen\s*\([^()]{0,300}(?:\([^()]{0,300}\)[^()]{0,300}){0,6},\s*(?:mode\s*=\s*)?[rbu]*['"][rbt]*[wax+]"""
     r"""|(?:mode|open)\s*=\s*['"][rbt]*[wax+]|\.open\s*\(\s*['"][rbt]*[wax+]"""
@@ -56,7 +58,7 @@ def read_code(text: str) -> Code:
         commands = (*texts, *(" ".join(texts[at : at + 8]) for at in range(len(texts))))
     named = [one for one in texts if "\n" not in one and len(one) < 1000]
     whole = [*named, *_chains(named), *_WORD.findall(text)]
-    hidden = hides or (writes and _DEPENDS.search(text) is not None)
+    hidden = hides or (writes and _DEPENDS.search(text) is not None and (runs or not places_spelled(text, _WRITES)))
     return Code(writes, hidden, tuple(dict.fromkeys(whole)) if writes else (), commands)
 
 

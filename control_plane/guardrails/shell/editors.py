@@ -4,7 +4,8 @@ import re
 from typing import TYPE_CHECKING
 
 from .options import split_options
-from .world import UNKNOWN
+from .scripting import awk_script
+from .world import UNKNOWN, Leaves
 
 if TYPE_CHECKING:
     from .reader import Call, Reader
@@ -17,6 +18,12 @@ _CMDLETS = re.compile(
     r"(?i)(?:remove|set|clear|move|copy|rename|new)-(?:item|content)|add-content|out-file|tee-object|>|\b(?:rm|del|mv|cp|sc|ni)\b"
 )
 _SQL = re.compile(r"(?i)\b(?:create|insert|update|delete|drop|alter|replace|vacuum|reindex|attach)\b")
+# Commands of sqlite3 that only show or set how it shows.
+_SHOWING = frozenset((
+    "tables", "schema", "indexes", "indices", "databases", "dump", "headers", "header", "mode", "width", "quit", "exit", "timer", "nullvalue",
+    "separator", "print", "show", "stats", "fullschema", "explain", "eqp", "changes", "echo", "help", "timeout", "bail", "prompt", "dbinfo",
+))  # fmt: skip
+_ATTACH = re.compile(r"(?i)\b(?:attach|vacuum\s+into)\b")
 _EDITORS = frozenset(("ed", "ex", "vim", "vi", "nvim", "emacs"))
 
 
@@ -55,13 +62,10 @@ def _awk(reader: "Reader", call: "Call") -> None:
             mentioned = (*re.findall(r'"([^"]+)"', program), *rest[1:], *values.values(), *(call.stdin or "").split())
             for one in mentioned:
                 within.write(one, program, "awk")
-    for command in re.findall(
-        r'system\(\s*"((?:[^"\\]|\\.)*)"|\|\s*"((?:[^"\\]|\\.)*)"|"((?:[^"\\]|\\.)*)"\s*\|&?\s*getline', program
-    ):
-        within.script(next(filter(None, command), "").replace('\\"', '"'), depth=2)
-    if options.get("-i") == "inplace" or "inplace" in words:
+    awk_script(within, program, [*rest[1:], *values.values(), call.stdin or ""])
+    if "inplace" in words or "-iinplace" in words or "--include=inplace" in words:
         for file in rest[1:]:
-            within.write(file, program, "awk -i inplace")
+            within.write(file, program, "awk -i inplace", leaves=Leaves.CHANGED)
     reader.blur(within)
 
 
@@ -71,7 +75,8 @@ def _text_editor(reader: "Reader", call: "Call", name: str) -> None:
     told = "\n".join([*words[1:], call.stdin or ""])
     if call.stdin is not None or len(words) > 2 or name == "ed":
         for file in (*files, *_VIM.findall(told)):
-            reader.write(file, told, name)
+            reader.write(file, told, name, leaves=Leaves.CHANGED)
+        reader.mention(told, name)
     for command in re.findall(r"(?:^|[+:\s])!\s*([^\n]+)", told):
         reader.script(command, depth=2)
     if name == "emacs" and re.search(r"write-|append-to|save-buffer|rename|copy-file|delete-file", told):
@@ -90,6 +95,13 @@ def _sqlite(reader: "Reader", call: "Call", name: str) -> None:
     told = " ".join(call.words) + (call.stdin or "")
     for target in re.findall(r"(?:\.output|\.once|writefile\(|\.save|\.backup)\s*'?\"?([^\s'\",)]+)", told):
         reader.write(target, None, name)
+    for command, rest in re.findall(r"(?:^|[\s'\";])\.([a-z]+)[ \t]*([^\n]*)", told):
+        if command in ("shell", "system"):
+            reader.script(rest.strip("'\""))
+        elif command not in _SHOWING:
+            reader.mention(told, name)
+    if _ATTACH.search(told):
+        reader.mention(told, name)
     files = split_options(call.words, ("-cmd", "-init", "-separator", "-nullvalue"))[1]
     if files and _SQL.search(told):
         reader.write(files[0], None, name)
@@ -101,4 +113,4 @@ def _in_place(reader: "Reader", call: "Call", name: str) -> None:
     code = next((words[at + 1] for at, word in enumerate(words[:-1]) if re.match(r"^-[a-zA-Z0-9.]*e$", word)), "")
     for file in split_options(words)[1]:
         if file != code:
-            reader.write(file, code, f"{name} -i")
+            reader.write(file, code, f"{name} -i", leaves=Leaves.CHANGED)

@@ -19,6 +19,11 @@ INTERPRETER = re.compile(
     r"|guile|julia|scala|clojure|bb|emacs|vim|vi|nvim|ex|ed|gawk|awk|mawk|nawk|sqlite3|pwsh|powershell)[\d.]*$"
 )
 _LOADED = ("-r", "--require", "--import", "--loader", "--experimental-loader", "-M", "-d", "--preload")
+_ENDINGS = (".js", ".cjs", ".mjs", ".ts", ".rb", ".pl", ".lua", ".php")
+_IMPORTED = re.compile(
+    r"(?:^|[;\n])\s*(?:from\s+([\w.]+)\s+import|import\s+([\w.]+))"
+    r"|\b(?:require|require_relative|load|import|run_path|do|dofile|include|include_once|require_once|from|source)\s*\(?\s*['\"]([\w./-]+)['\"]"
+)
 # Where a call is a word with parentheses behind it; elsewhere any word may be one.
 _PARENTHESES = re.compile(r"^(?:python|pypy|ipython|node|nodejs|deno|bun|tsx|ts-node|php|Rscript|julia|env)")
 
@@ -29,7 +34,7 @@ def _code_among_options(words: list[str]) -> tuple[list[str], int]:
     while at < len(words) and words[at].startswith("-") and words[at] not in ("-", "-m"):
         word = words[at]
         # `-ne 'code'`, `-c'code'`, `-i.bak`: the code may stand in the same word or in the next one.
-        if word in _CODE_FLAGS or re.match(r"^-[a-zA-Z0-9]*[ceEr]$", word):
+        if word in _CODE_FLAGS or re.match(r"^-(?![rMI]\w\w)[a-zA-Z0-9]*[ceEr]$", word):
             code += words[at + 1 : at + 2]
             at += 2
         elif joined := re.match(
@@ -118,8 +123,25 @@ def inline(reader: "Reader", call: "Call", text: str | None, arguments: list[str
     if not code.writes and not only_reads(text, paren_less=not _PARENTHESES.match(os.path.basename(call.words[0]))):
         for one in (text, *joined_texts(text), *arguments, call.stdin or ""):
             reader.mention(one, "inline code")
+    _brought_in(reader, call, text)
     _commands(reader, code.commands)
     return None
+
+
+def _brought_in(reader: "Reader", call: "Call", text: str) -> None:
+    """Code of this session that other code loads: only the guarded places in it count."""
+    for names in _IMPORTED.findall(text):
+        module = names[0] or names[1]
+        endings = _ENDINGS if "." not in os.path.basename(names[2]) else ("",)
+        files = [module.replace(".", "/") + ".py"] if module else [names[2] + ending for ending in endings]
+        for file in files:
+            place = reader.world.absolute(file, call.cwd)
+            if place not in reader.drafts and not reader.world.is_file(place):
+                continue
+            _, brought, young = reader.to_run(place, call.cwd)
+            if brought is not None and young and (read_code(brought).writes or not only_reads(brought)):
+                for one in (brought, *joined_texts(brought)):
+                    reader.mention(one, "code that is loaded")
 
 
 def _commands(reader: "Reader", texts: Sequence[str]) -> None:
@@ -148,4 +170,7 @@ def _module(reader: "Reader", call: "Call", words: list[str]) -> str | None:
 
     if words[0] == "json.tool":
         return tools.second(reader, call._replace(words=words))
+    for file in (f"{words[0].replace('.', '/')}.py", f"{words[0].replace('.', '/')}/__main__.py"):
+        if reader.to_run(file, call.cwd)[1] is not None:
+            return interpreter(reader, call._replace(words=[call.words[0], file, *words[1:]]), "python3")
     return run(reader, call._replace(words=words))

@@ -25,6 +25,8 @@ _KEYS = re.compile(
 
 def started(reader: "Reader", call: "Call", name: str) -> None:
     """The commands that stand in a program's options."""
+    if name == "dotenv" and {"set", "unset"} & set(call.words):
+        reader.mention(".env", name)
     options = _STARTS.get("tar" if name == "bsdtar" else name, ())
     for at, word in enumerate(call.words[1:] if options else (), 1):
         option, sign, value = word.partition("=")

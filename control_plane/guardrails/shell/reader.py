@@ -1,5 +1,6 @@
 """Walks through a command as a shell would, without running anything, and notes every write that it comes to."""
 
+import os
 import re
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ from .effort import TooMuch
 from .lexer import REDIRECTS, Token, tokens
 from .mentions import LONGEST_WORD, places
 from .words import Words
-from .world import UNKNOWN, World, Write
+from .world import UNKNOWN, Leaves, World, Write
 
 DEEPEST, MOST_WRITES, MOST_MENTIONS, MOST_STEPS, LONGEST = 12, 2000, 4000, 4000, 512 << 10
 _ASSIGNMENT = re.compile(r"^([A-Za-z_]\w*)(?:\[[^\]]*\])?\+?=")
@@ -75,7 +76,10 @@ class Reader:
 
     # What programs report.
 
-    def write(self, path: str, content: str | None, via: str, *, cwd: str | None = None, tree: bool = False) -> None:
+    def write(
+        self, path: str, content: str | None, via: str, *, cwd: str | None = None, tree: bool = False,
+        leaves: Leaves = Leaves.CONTENT,
+    ) -> None:  # fmt: skip
         if not path or path in _HARMLESS or path.startswith(("/dev/fd/", "&")):
             return
         via = via.rpartition("/")[2]
@@ -88,7 +92,16 @@ class Reader:
         known = content if content is None or UNKNOWN not in content else None
         place = self._behind(self.world.absolute(path, self.cwd if cwd is None else cwd))
         self.writes.append(Write(place, known, via, tree))
-        self.drafts[place] = known
+        self._draft(place, known, leaves)
+
+    def _draft(self, place: str, content: str | None, leaves: Leaves) -> None:
+        """What a script of this name would be from here on."""
+        if leaves in (Leaves.AS_IT_WAS, Leaves.LONGER) and (place in self.drafts or os.path.lexists(place)):
+            if leaves is Leaves.AS_IT_WAS:
+                return
+            before = self.file(place, self.cwd)[0]
+            content = None if before is None or content is None else before + content
+        self.drafts[place] = None if leaves is Leaves.CHANGED else content
 
     def mention(self, text: str, via: str, *, cwd: str = "") -> None:
         """A program that may write is told of this; which place it is, and whether it is guarded, is not known here."""
@@ -296,7 +309,7 @@ class Reader:
     def _simple(self, parts: list[Token], fed: str | None) -> str | None:
         """One simple command: redirects, assignments, then the program; answers what goes on to a pipe."""
         words: list[str] = []
-        targets: list[str] = []
+        targets: list[tuple[str, bool]] = []
         stdin, at = fed, 0
         self._steps += 1
         if self._steps > MOST_STEPS:
@@ -326,11 +339,11 @@ class Reader:
         from .programs import run
 
         printed = run(self, Call(words, stdin, self.cwd)) if words else (stdin if targets and stdin else "")
-        for target in targets:
-            self.write(target, printed, "a redirect")
+        for target, longer in targets:
+            self.write(target, printed, "a redirect", leaves=Leaves.LONGER if longer else Leaves.CONTENT)
         return "" if targets else printed
 
-    def _redirect(self, operator: str, word: Token, stdin: str | None, targets: list[str]) -> str | None:
+    def _redirect(self, operator: str, word: Token, stdin: str | None, targets: list[tuple[str, bool]]) -> str | None:
         if operator in ("<<", "<<-"):
             return word.body if word.literal_body else self.words.inside(word.body)
         found = self.words.expand(word, self.cwd)
@@ -345,7 +358,7 @@ class Reader:
             return stdin
         if any(part.kind == "process" for part in word.parts):
             return stdin
-        targets += found
+        targets += [(one, operator in (">>", "&>>")) for one in found]
         return stdin
 
     def _assigned(self, token: Token) -> bool:

@@ -24,7 +24,7 @@ _READS = """
     fuser fzf gawk gcat getent getfacl getopts ggrep glow grep groups gunzip gzip hd head hexdump highlight history host hostname hadolint
     id identify ip jobs join kill killall la lddtree ldd ll local locate lolcat look ls lsattr lscpu lsof lz4 lzma
     mapfile md5sum mdcat mediainfo mdless mktemp mount nl nm nproc numfmt objdump od paste pathchk pgrep pidof ping pkill pigz popd
-    pr printenv printf ps ptx pushd pwd read readarray readelf readlink readonly realpath return rev rg ripgrep rg-all scc screen sed select
+    pr printenv printf ps ptx pushd pwd read readarray readelf readlink readonly realpath return rev rg ripgrep rg-all scc sed select
     seq set sha1sum sha224sum sha256sum sha384sum sha512sum shellcheck shift shopt size sleep spellcheck ssh-add ssh-agent ssh-keygen stat
     strings su sum tac tail test tldr tmux tokei top tr trap true tsort tty type typeset ulimit umask unalias uname unexpand unset
     unxz unzstd uptime users vmstat w wait wc whatis whereis which who whoami xclip xdpyinfo xmlwf xxhsum xz xzcat yamllint zcat
@@ -113,7 +113,7 @@ OPERANDS: dict[str, Reading] = {
     "protoc": _reading("", "-I --proto_path --plugin"), "pandoc": _reading("s", "-f -t --from --to --template --css --metadata -M -V --bibliography", "--standalone --toc --self-contained"),
     **dict.fromkeys(("esbuild", "rollup", "webpack", "vite", "parcel", "swc", "babel", "tsup", "rolldown"), _BUNDLED),
     **dict.fromkeys(_CHECKERS, _TEST),
-    **dict.fromkeys(("psql", "mysql", "pg_dump", "pgcli", "duckdb"), _reading("qAtXxaeE1iswvSNB", "-f --file -d --dbname -h --host -U --username --user -p --port -v --set -F -D --schema -s -t --table -n", "--quiet --tuples-only --no-align --csv --schema-only --data-only")),
+    **dict.fromkeys(("psql", "mysql", "pg_dump", "pgcli", "duckdb"), _reading("qAtXxaE1iswvSNB", "-f --file -d --dbname -h --host -U --username --user -p --port -v --set -F -D --schema -s -t --table -n", "--quiet --tuples-only --no-align --csv --schema-only --data-only")),
     **dict.fromkeys(("docker", "podman", "docker-compose", "nerdctl"), _reading("ditqaP", "-f --file --env-file --name -p --publish -e --env -t --tag --target --build-arg --project-name --profile -w --workdir -u --user --network --platform --format --filter --tail -n --since --entrypoint -l --label --progress", "--rm --detach --build --no-cache --pull --follow --quiet --all --interactive --tty --volumes --remove-orphans --force-recreate --wait --init --privileged --help --version --no-deps --no-trunc --no-color")),
     **dict.fromkeys(("kubectl", "helm", "k9s", "kustomize", "oc"), _reading("wAfqi", "-f --filename -n --namespace -o --output -l --selector -c --container --context --values --set -k --kustomize --from-file --from-env-file --from-literal --dry-run --tail --since --sort-by", "--all-namespaces --watch --follow --wait --recursive --dry-run --previous --show-labels --install")),
     **dict.fromkeys(("terraform", "tofu"), _reading("", "-var-file -var -target -chdir", "-auto-approve -no-color -json -check -diff -recursive")),
@@ -121,6 +121,7 @@ OPERANDS: dict[str, Reading] = {
     "prisma": _reading("", "--schema --name -n --config --url --from-schema-datamodel --to-schema-datamodel --from-migrations --to-migrations --shadow-database-url", "--create-only --force --watch --exit-code --script --help --accept-data-loss --skip-generate --skip-seed --no-engine"),
     **dict.fromkeys(("pip", "pip3", "pipenv", "pdm", "conda"), _reading("qUve", "-r -c -e --requirement --constraint --editable -i --index-url --extra-index-url", "--upgrade --quiet --user --no-deps --pre --dry-run --yes --force-reinstall")),
     "patch": _reading("bEflNRstuv0123456789", "-p --strip -i --input -d --directory -F -B -z -V -o --output", "--dry-run --forward --reverse --force --batch --quiet --verbose"),
+    "screen": _reading("dmxrRqDUwaA", "-S -p -X -t -T -c -s -e -h"),
     "touch": _reading("acmh", "-d -t -r --reference --date"),
 }  # fmt: skip
 # Options that a program's own reader knows, but only where they stand alone.
@@ -164,7 +165,7 @@ def _of_options(words: list[str], reading: Reading) -> list[str]:
         if not word.startswith("-") or len(word) == 1:
             continue
         name, sign, _ = word.partition("=")
-        if name in reading.inputs:
+        if name in reading.inputs and (word.startswith("--") or not sign):
             at += not sign
         elif not _harmless(word, name, reading):
             found.append(word)

@@ -9,9 +9,10 @@ from .archives import squeeze, unpack
 from .launching import alias, fed_later, multiplexer, spawned, substitute_user
 from .options import split_options
 from .programs import Program, printed_by_echo, printed_by_printf
+from .scripting import sed
 from .searching import fd, find
 from .versions import git, patch
-from .world import UNKNOWN
+from .world import UNKNOWN, Leaves
 
 if TYPE_CHECKING:
     from .reader import Call, Reader
@@ -86,17 +87,25 @@ def _trap(reader: "Reader", call: "Call") -> str | None:
 
 
 def _tee(reader: "Reader", call: "Call") -> str | None:
-    for file in split_options(call.words)[1]:
-        reader.write(file, call.stdin, os.path.basename(call.words[0]))
+    options, files = split_options(call.words)
+    leaves = Leaves.LONGER if any(one == "--append" or re.match(r"^-\w*a", one) for one in options) else Leaves.CONTENT
+    for file in files:
+        reader.write(file, call.stdin, os.path.basename(call.words[0]), leaves=leaves)
     return call.stdin
+
+
+_NOT_THE_TEXT = frozenset(("chmod", "chown", "chgrp", "chattr", "setfacl", "setfattr", "attr"))
 
 
 def _operands(via: str, *, content: bool = False, valued: Collection[str] = ()) -> Program:
     """Writes every file that it is given."""
 
+    leaves = Leaves.AS_IT_WAS if via in _NOT_THE_TEXT else Leaves.CHANGED
+
     def program(reader: "Reader", call: "Call") -> str | None:
         for file in split_options(call.words, valued)[1]:
-            reader.write(file, " ".join(call.words) if content else None, via, tree=_folder(reader, call, file))
+            seen = " ".join(call.words) if content else None
+            reader.write(file, seen, via, tree=_folder(reader, call, file), leaves=leaves)
         return None
 
     return program
@@ -108,7 +117,7 @@ def _folder(reader: "Reader", call: "Call", path: str) -> bool:
 
 def _touch(reader: "Reader", call: "Call") -> str | None:
     for file in split_options(call.words, ("-d", "-r", "-t", "-s", "-m", "--size", "--reference"))[1]:
-        reader.write(file, "", call.words[0])
+        reader.write(file, "", call.words[0], leaves=Leaves.AS_IT_WAS)
     return ""
 
 
@@ -134,6 +143,8 @@ def _copy(reader: "Reader", call: "Call") -> str | None:
         place = os.path.join(into, os.path.basename(source.rstrip("/"))) if inside else into
         if source.endswith(("/", "/.")) and name in ("rsync", "cp"):
             place = into
+        elif {"--parents", "-R", "--relative"} & options.keys() and name in ("rsync", "cp"):
+            reader.mention(os.path.join(into, source), name)
         if name == "rsync" and (any(option.startswith("--del") for option in options) or source.endswith("/") > tree):
             reader.write(into, None, name, tree=True)
         if tree:
@@ -169,26 +180,6 @@ def _dd(reader: "Reader", call: "Call") -> str | None:
     for word in call.words[1:]:
         if word.startswith("of="):
             reader.write(word[3:], call.stdin, "dd")
-    return None
-
-
-def _sed(reader: "Reader", call: "Call") -> str | None:
-    words = call.words
-    edits = any(re.match(r"^(?:-[nErsuz]*i|--in-place)", word) for word in words[1:])
-    options, rest = split_options(words, ("-e", "-f", "--expression", "--file", "-l"))
-    script = "\n".join(word for word in words[1:] if not word.startswith("-i"))
-    files = rest if {"-e", "-f", "--expression", "--file"} & options.keys() else rest[1:]
-    for found in re.findall(r"(?:^|[;/}\d\s|,#])[wW]\s+([^\s;}'\"]+)", script):
-        reader.write(found, None, "sed")
-    if edits:
-        for file in files:
-            reader.write(file, script, "sed -i")
-    if (
-        re.search(r"(?:^|[;/\d\s])e(?:\s+\S|$|;)", script)
-        and "-n" not in words
-        and re.search(r"/[gp]*e[gp]*(?:$|;)|^\s*\d*e ", script)
-    ):
-        reader.opaque.append("sed runs commands")
     return None
 
 
@@ -232,11 +223,14 @@ def _formatter(*switches: str, without: tuple[str, ...] = ()) -> Program:
         if (switches and not set(switches) & set(words)) or set(without) & set(words):
             return None
         for file in split_options(words, ("-c", "--config", "--config-file", "-l", "--line-length"))[1]:
+            if UNKNOWN in file:
+                # Files that nobody named are formatted as with the whole folder.
+                continue
             if reader.world.is_folder(reader.world.absolute(file, call.cwd)):
                 # One that runs over a whole folder says nothing new in it, unless all of that folder is guarded.
                 reader.write(os.path.join(file, "any"), None, os.path.basename(words[0]))
                 continue
-            reader.write(file, " ".join(words), os.path.basename(words[0]))
+            reader.write(file, " ".join(words), os.path.basename(words[0]), leaves=Leaves.CHANGED)
         return None
 
     return program
@@ -246,7 +240,8 @@ def second(reader: "Reader", call: "Call") -> str | None:
     """Writes the second file that it is given, else prints."""
     _, files = split_options(call.words, ("-l", "-s", "-c", "-g", "-o"))
     if len(files) > 1:
-        reader.write(files[1], None, os.path.basename(call.words[0]))
+        prefix = "aa" if os.path.basename(call.words[0]) == "split" else ""
+        reader.write(files[1] + prefix, None, os.path.basename(call.words[0]))
     return UNKNOWN
 
 
@@ -364,11 +359,11 @@ PROGRAMS: dict[str, Program] = {
     "set": _set, "eval": _eval, "trap": _trap, "tee": _tee, "sponge": _tee, "touch": _touch, "truncate": _touch,
     "rm": _remove, "unlink": _remove, "rimraf": _remove, "del-cli": _remove, "del": _remove, "wipe": _remove, "trash-put": _remove, "rmdir": _remove, "shred": _remove, "srm": _remove, "trash": _remove,
     "cp": _copy, "mv": _copy, "install": _copy, "ln": _copy, "link": _copy, "rsync": _copy, "scp": _copy, "dd": _dd,
-    "gcp": _copy, "cpy": _copy, "cpy-cli": _copy, "gio": _desktop, "sd": _operands("sd"), "rpl": _operands("rpl"), "gmv": _copy, "gsed": _sed, "gtee": _tee, "rename": _operands("rename"), "sed": _sed, "find": find, "fd": fd, "fdfind": fd,
+    "gcp": _copy, "cpy": _copy, "cpy-cli": _copy, "gio": _desktop, "sd": _operands("sd"), "rpl": _operands("rpl"), "gmv": _copy, "gsed": sed, "gtee": _tee, "rename": _operands("rename"), "sed": sed, "find": find, "fd": fd, "fdfind": fd,
     "git": git, "patch": patch, "curl": _fetch, "wget": _fetch, "tar": unpack, "bsdtar": unpack, "unzip": unpack,
     "cpio": unpack, "7z": unpack, "jar": unpack, "ar": unpack, "unrar": unpack, "sort": _output("-o", "--output"), "gcc": _output("-o"), "cc": _output("-o"),
     "openssl": _output("-out", "-keyout"), "gpg": _output("-o", "--output"), "jq": _output(), "pandoc": _output("-o", "--output"),
-    "yq": _formatter("-i", "--inplace"), "csplit": _output("-f"), "xmlstarlet": _formatter("--inplace", "-L"),
+    "yq": _formatter("-i", "--inplace"), "csplit": _output("-f", "--prefix"), "xmlstarlet": _formatter("--inplace", "-L"),
     "prettier": _formatter("--write", "-w"), "eslint": _formatter("--fix"), "black": _formatter(without=("--check",)),
     "isort": _formatter(without=("--check", "--check-only")), "gofmt": _formatter("-w"), "goimports": _formatter("-w"),
     "rustfmt": _formatter(without=("--check",)), "ruff": _formatter("--fix", "format", without=("--check", "--diff")), "autopep8": _formatter("-i"),

@@ -29,6 +29,8 @@ class Words:
             texts = [text + value for text in texts for value in self._values(part)][: MOST + 1]
         if len(texts) > MOST:
             texts = [*texts[:MOST], UNKNOWN]
+        between = "".join(self.variables.get("IFS", ())) if any(part.kind != "text" for part in token.parts) else ""
+        texts = [text.translate(dict.fromkeys(map(ord, between), " ")) for text in texts] if between else texts
         split = [piece for text in texts for piece in (text.split() or ([""] if token.parts else []))]
         braced = [one for text in split for one in _braces(text)][: MOST * 2]
         found = [one for text in braced for one in self._paths(text, cwd, globs)]

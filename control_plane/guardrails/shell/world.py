@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +29,12 @@ class Write(NamedTuple):
     content: str | None
     via: str
     tree: bool = False
+
+
+class Leaves(Enum):
+    """What is left of a file's text behind a write: what was written, its own text, that and more, or nobody knows."""
+
+    CONTENT, AS_IT_WAS, LONGER, CHANGED = range(4)
 
 
 class World:
@@ -85,6 +92,12 @@ class World:
             return os.stat(path).st_ctime >= self.began
         except (OSError, ValueError):
             return True
+
+    def is_file(self, path: str) -> bool:
+        try:
+            return os.path.isfile(path)
+        except ValueError:
+            return False
 
     def is_folder(self, path: str) -> bool:
         try:

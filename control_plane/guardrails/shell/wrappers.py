@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 # Wrapper → its options that take a value; what follows its options (and `skip` operands) is a command again.
 WRAPPERS: dict[str, tuple[set[str], int]] = {
-    "sudo": ({"-u", "-g", "-h", "-p", "-C", "-T", "-D", "-R", "-r", "-t"}, 0), "doas": ({"-u", "-C"}, 0),
+    "sudo": ({"-u", "-g", "-h", "-p", "-C", "-T", "-D", "-R", "-r", "-t", "--user", "--group"}, 0), "doas": ({"-u", "-C"}, 0),
     "nohup": (set(), 0), "setsid": (set(), 0), "command": (set(), 0), "builtin": (set(), 0),
     "exec": ({"-a"}, 0), "time": ({"-o", "-f"}, 0), "nice": ({"-n"}, 0), "ionice": ({"-c", "-n", "-p"}, 0),
     "stdbuf": ({"-i", "-o", "-e"}, 0), "timeout": ({"-s", "-k"}, 1), "chronic": (set(), 0), "unbuffer": (set(), 0),
     "busybox": (set(), 0), "toybox": (set(), 0), "watch": ({"-n", "-d"}, 0), "strace": ({"-o", "-e", "-p"}, 0),
     "ltrace": ({"-o", "-e"}, 0), "chrt": (set(), 1), "taskset": (set(), 1), "flock": ({"-w", "-E"}, 1),
     "unshare": (set(), 0), "proot": ({"-w", "-b", "-r"}, 0), "fakeroot": (set(), 0), "firejail": (set(), 0),
-    "caffeinate": (set(), 0), "prlimit": (set(), 0), "runuser": ({"-u", "-g"}, 0), "chroot": (set(), 1),
+    "caffeinate": (set(), 0), "prlimit": (set(), 0), "runuser": ({"-u", "-g", "--user", "--group"}, 0), "chroot": (set(), 1),
     "dumb-init": (set(), 0), "tini": (set(), 0), "env": ({"-u", "-C", "-S"}, 0), "xargs": (
         {"-I", "-n", "-P", "-L", "-d", "-a", "-E", "-s"}, 0), "parallel": ({"-j", "-a"}, 0),
     "setarch": (set(), 0), "linux64": (set(), 0), "noglob": (set(), 0), "nocorrect": (set(), 0), "rtk": (set(), 0),
@@ -32,7 +32,7 @@ WRAPPERS: dict[str, tuple[set[str], int]] = {
 # Loaders of programs: their first operand is one.
 LOADERS = ("ld-linux", "ld.so", "ld-musl")
 _VALUED = frozenset((
-    "--signal", "--kill-after", "--adjustment", "--user", "--group", "--chdir", "--output", "--input", "--error", "--class", "--classdata",
+    "--signal", "--kill-after", "--adjustment", "--chdir", "--output", "--input", "--error", "--class", "--classdata",
     "--unset", "--interval", "--working-directory", "--directory", "--reuid", "--regid", "--library-path", "--preload", "--max-args", "--max-procs",
     "--delimiter", "--arg-file", "--jobs", "--timeout", "--log-out", "--log-in", "--log-io", "--log-timing", "--warmup", "--python", "--with",
 ))  # fmt: skip
@@ -64,7 +64,11 @@ def _inner(reader: "Reader", call: "Call", name: str, rest: list[str], own: list
     from .programs import run
 
     if name == "script" and rest:
+        for one in rest:
+            reader.mention(one, name)
         reader.write(rest[-1], None, "script")
+        if "-c" in rest[:-1]:
+            reader.script(rest[rest.index("-c") + 1])
         return None
     if name == "command" and any(word in ("-v", "-V") for word in own):
         return (rest[0] if rest else "") + "\n"
