@@ -33,6 +33,9 @@ ControlPlaneError
 └── PlatformUnsupported          platform.unsupported
 """
 
+# Said to people at a shell and to programs.
+ANOTHER_HOME = "name another folder: with --home, or as the first argument of ControlPlane.open"
+
 
 class ControlPlaneError(Exception):
     """What happened, why, and what to do next; `code` is stable, the words are not."""

@@ -5,7 +5,9 @@ from typing import Any
 import msgspec
 
 from .cadence import Summary
+from .errors import LedgerError
 from .ledger.committer import Counters
+from .ledger.opening import Opened
 from .ledger.witness import Witness
 from .memory.rules import Quality
 from .review.service import Status as ReviewStatus
@@ -188,3 +190,12 @@ def _sentence(seen: Seen, fidelity: Fidelity, level: str, signals: tuple[Signal,
     if fidelity.level != "live":
         return f"{level.capitalize()}. {done}; the data is {fidelity.level}: {fidelity.reason}."
     return f"{level.capitalize()}. {done}; nothing is cooled, slow or waiting too long."
+
+
+def unready(opened: Opened, counters: Counters) -> str:
+    """Why nothing should be asked of an open ledger now; empty when all is well."""
+    try:
+        opened.check_in_use()
+    except LedgerError as fault:
+        return f"the ledger cannot be used: {fault}"
+    return f"commits fail: {counters.last_fault}" if counters.failing_for else ""

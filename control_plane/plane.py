@@ -27,10 +27,10 @@ from .assembly import (
 )
 from .cadence import Entry
 from .clock import Clock
-from .errors import LedgerClosed, LedgerError
+from .errors import LedgerClosed
 from .flags import FIELDS, Explained, Flags, explain
 from .governance.live import LiveFlags
-from .health import Health, Seen, health_of
+from .health import Health, Seen, health_of, unready
 from .learning.projection import LEARNING
 from .learning.service import Ingested, Learning
 from .learning.teaching import Taught
@@ -41,7 +41,7 @@ from .memory.service import Memory
 from .projections.folding import Folder
 from .projections.snapshots import Snapshots
 from .review.service import Review
-from .router.catalogue import choose_arms, read_settings
+from .router.catalogue import declared_arms, named_arms, read_settings
 from .router.decision_id import Parsed, parse
 from .router.events import ParityMeasured
 from .router.explain import Explanation
@@ -94,7 +94,7 @@ class ControlPlane:
         """Open, or make, the control plane in `home`; `background=False` is for one command that ends at once."""
         clock = clock or Clock()
         settings = read_settings(Path.cwd())
-        arms, example = choose_arms(catalogue, settings)
+        named = named_arms(catalogue, settings)
         opened = open_named(home, state_dir, clock)
         ledger = None
         try:
@@ -106,6 +106,7 @@ class ControlPlane:
             ledger = open_ledger(opened, flags, clock)
             folder.mark(ledger.stream)
             folder.follow(ledger)
+            arms, example = named or declared_arms(folder.state(ROUTER).arms)
             policy = policy_of(policy, folder, flags, settings)
             router = router_of(opened, ledger, folder, arms, policy, flags, strategies)
             recurring = polls(opened, ledger, folder, snapshots, live.now)
@@ -189,9 +190,10 @@ class ControlPlane:
         return self.learning.learn(record)
 
     def explain(self, decision_id: str) -> Explanation:
-        """Decide it again as it was, and say why it came out so."""
+        """Decide it again as it was, and say why it came out so; `last` is the last decision of the log."""
         self.flush()
         self.folder.catch_up()
+        decision_id = self._history().named(decision_id, self.ledger.size)
         return self._history().explain(decision_id, parse(decision_id, self._router.key).position)
 
     def replay(self, since: int = 1, until: int | None = None) -> Parity:
@@ -337,7 +339,7 @@ class ControlPlane:
             return health_of(
                 Seen(
                     version=__version__, position=self.folder.position, state=self.folder.state(ROUTER),
-                    stats=self.stats(), review=self.review.status(), quality=self.memory.quality(),
+                    stats=self._figures(), review=self.review.status(), quality=self.memory.quality(),
                     counters=self.ledger.counters, backlog=self.ledger.backlog, rejected=self.learning.counts().reasons,
                     polls=self._watch.summary(), witness=self._opened.witness,
                 )
@@ -345,14 +347,7 @@ class ControlPlane:
 
     def not_ready(self) -> str:
         """Why nothing should be asked of this plane now; empty when all is well."""
-        if self._closed:
-            return "it is closed"
-        try:
-            self._opened.check_in_use()
-        except LedgerError as fault:
-            return f"the ledger cannot be used: {fault}"
-        failing = self.ledger.counters.failing_for
-        return f"commits fail: {self.ledger.counters.last_fault}" if failing else ""
+        return "it is closed" if self._closed else unready(self._opened, self.ledger.counters)
 
     @cached_property
     def audit(self) -> Audit:
@@ -380,7 +375,12 @@ class ControlPlane:
         return leaf_bytes(*row[1:])
 
     def stats(self) -> Stats:
-        """The router in figures: traffic, breakers, tails."""
+        """The router in figures, with what this process recorded, unless that cannot be committed within a second."""
+        self.ledger.settle(1.0)
+        self.folder.catch_up()
+        return self._figures()
+
+    def _figures(self) -> Stats:
         return stats_of(self.folder.state(ROUTER), self._router.care, self.ledger.clock.now())
 
     def __enter__(self) -> "ControlPlane":

@@ -12,6 +12,7 @@ from ..ledger.opening import Opened, create_home
 from ..plane import ControlPlane
 from ..rooms import CATALOGUE
 from ..router.catalogue import EXAMPLE
+from ..router.decision_id import FOREIGN, UnknownDecision
 from .homes import existing_home, named_home
 from .printing import Output
 
@@ -24,7 +25,13 @@ def made(home: Home) -> None:
 @contextlib.contextmanager
 def deciding(arguments: argparse.Namespace) -> Iterator[ControlPlane]:
     with ControlPlane.open(arguments.home, state_dir=arguments.state_dir, background=False) as plane:
-        yield plane
+        try:
+            yield plane
+        except UnknownDecision as fault:
+            if fault.why != FOREIGN:
+                raise
+            why = f"{fault.why}; this one is {named_home(arguments).root}"
+            raise UnknownDecision(fault.what, why=why, cure=fault.cure) from None
 
 
 @contextlib.contextmanager

@@ -213,9 +213,15 @@ def in_force(state: GovernanceState, brake: str | None, draw: float) -> str | No
 
 def refusal(step: Step, closed: Judged) -> StepRefused:
     gate = "simulation" if closed.kind == "simulation" else "evaluation"
-    cure = "run `control-plane simulate`" if gate == "simulation" else "run `control-plane policy evaluate`"
+    name, file = step.policy, f"{gate}.json"
+    run = (
+        f"simulate {name}.toml --artifact {file}"
+        if gate == "simulation"
+        else f"policy evaluate {name} scores.json --out {file}"
+    )
+    cure = f"`control-plane {run}`, then `control-plane policy advance {name} --{gate} {file}` with actor and reason"
     what = f"{step.policy} stays at {step.standing.stage}: {closed.verdict}"
-    return StepRefused(closed.verdict, what, why=closed.words, cure=f"{cure} and hand in what it signs")
+    return StepRefused(closed.verdict, what, why=closed.words, cure=cure)
 
 
 def paused(policy: str, stage: str, verdict: str) -> StepPaused:

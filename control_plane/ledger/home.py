@@ -8,7 +8,7 @@ from typing import Annotated
 
 import msgspec
 
-from ..errors import ForeignHome, HomeReadOnly, HomeUnusable, NewerHome
+from ..errors import ANOTHER_HOME, ForeignHome, HomeReadOnly, HomeUnusable, NewerHome
 from ..replacing import replace
 from .flock import lock
 from .keys import create_key, load_key
@@ -105,9 +105,9 @@ class Home:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except (FileExistsError, NotADirectoryError, IsADirectoryError, ValueError):
-            raise HomeUnusable(f"{self.root} is not a folder", cure="name a folder with --home") from None
+            raise HomeUnusable(f"{self.root} is not a folder", cure=ANOTHER_HOME) from None
         except OSError as fault:
-            why, cure = os.strerror(fault.errno or 0), cure_of(fault) or "name another --home"
+            why, cure = os.strerror(fault.errno or 0), cure_of(fault) or ANOTHER_HOME
             raise HomeReadOnly(f"{self.root} cannot be written", why=why, cure=cure) from None
         try:
             lock(handle)
@@ -118,7 +118,7 @@ class Home:
     def _read_identity(self) -> Identity:
         try:
             if self.root.exists() and not self.root.is_dir():
-                raise HomeUnusable(f"{self.root} is not a folder", cure="name a folder with --home")
+                raise HomeUnusable(f"{self.root} is not a folder", cure=ANOTHER_HOME)
             identity = _decode(self._identity)
         except (OSError, ValueError) as fault:
             raise _unreadable(self.root, fault) from None
@@ -134,7 +134,7 @@ class Home:
     def _without_identity(self) -> ForeignHome:
         if self.key.exists():
             return ForeignHome(f"{self._identity} is missing", cure="restore it from a backup")
-        return ForeignHome(f"{self.database} was not made by a control plane", cure="name another --home")
+        return ForeignHome(f"{self.database} was not made by a control plane", cure=ANOTHER_HOME)
 
     def _drafted(self, ledger: str) -> Identity:
         if self.database.exists():
@@ -200,4 +200,4 @@ def home_path(named: str | os.PathLike[str] | None) -> Path:
 
 def _unreadable(root: Path, fault: Exception) -> HomeUnusable:
     why = os.strerror(fault.errno or 0) if isinstance(fault, OSError) else str(fault)
-    return HomeUnusable(f"{str(root)!r} cannot be read", why=why, cure="name another --home")
+    return HomeUnusable(f"{str(root)!r} cannot be read", why=why, cure=ANOTHER_HOME)

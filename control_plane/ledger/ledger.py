@@ -1,5 +1,6 @@
 """The ledger: facts go in by two roads, the journal for many and the direct one for the few that must not wait."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
@@ -186,6 +187,11 @@ class Ledger:
     def flush(self, timeout: float | None = None) -> None:
         """Return once everything recorded so far is committed; raises when commits fail for long."""
         self._committer.flush(timeout)
+
+    def settle(self, most: float) -> None:
+        """`flush` for who only looks: what cannot be committed in so many seconds stays uncounted."""
+        with contextlib.suppress(LedgerUnavailable):
+            self.flush(most)
 
     @property
     def counters(self) -> Counters:

@@ -11,7 +11,15 @@ from typing import Concatenate, ParamSpec, TypeVar
 from eventsourcing.persistence import OperationalError, PersistenceError
 from eventsourcing.sqlite import SQLiteCursor
 
-from ..errors import ControlPlaneError, ForeignHome, HomeReadOnly, LedgerDamaged, LedgerUnavailable, NewerHome
+from ..errors import (
+    ANOTHER_HOME,
+    ControlPlaneError,
+    ForeignHome,
+    HomeReadOnly,
+    LedgerDamaged,
+    LedgerUnavailable,
+    NewerHome,
+)
 from . import archived
 from .archived import ArchivedRows, Retired
 from .backend import Row
@@ -193,7 +201,7 @@ def check_schema(path: Path) -> None:
     if not path.stat().st_size:
         raise LedgerDamaged(f"{path} is empty", why="the log was in it", cure="restore a backup")
     if application != APPLICATION_ID:
-        raise ForeignHome(f"{path} was not made by a control plane", cure="name another --home")
+        raise ForeignHome(f"{path} was not made by a control plane", cure=ANOTHER_HOME)
     if schema > SCHEMA:
         raise NewerHome(f"{path} has schema {schema}, this program knows {SCHEMA}", cure="use a newer version")
 

@@ -1,13 +1,13 @@
 """Where arms come from: code, `control-plane.toml`, `opencode.json`, or an example that says that it is one."""
 
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from ..amounts import check_amounts
-from ..errors import SettingsError
+from ..errors import BadInput, SettingsError
 from ..jsonc import loads
 from .terms import Arm, Arms, Policy
 
@@ -21,6 +21,9 @@ EXAMPLES: tuple[Arm, ...] = (
     Arm("openai/mini", model="openai/gpt-5-mini", price_in=0.25, price_out=2.0, prior=0.5),
     Arm.cascade("mini-then-sonnet", [("openai/mini", "tests"), ("anthropic/sonnet", None)], prior=0.68),
 )
+
+_PARTS = ("tail", "breaker", "health")
+_LIKE = "each arm is [[arms]] with a name, as in docs/router.md; `control-plane init` writes an example"
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,17 +41,50 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_settings(folder: Path) -> Settings | None:
     path = folder / FILE
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        told = tomllib.loads(text)
+        check_words(path, told)
         for arm in told.get("arms", ()):
             # TOML has no null: a step without a verifier is written as its arm alone.
             arm["steps"] = [[*step, None][:2] for step in arm.get("steps", ())]
-        settings = msgspec.convert(told, Settings)
+        return msgspec.convert(told, Settings)
     except FileNotFoundError:
         return None
+    except tomllib.TOMLDecodeError as fault:
+        where = place_of(str(fault), text)
+        raise SettingsError(f"{path}, {where}", cure=f"mend that line; {_LIKE}") from None
+    except BadInput as fault:
+        raise SettingsError(f"{path}: {fault.what}", why=fault.why, cure=fault.cure) from None
     except (msgspec.ValidationError, ValueError, TypeError, AttributeError, OSError) as fault:
-        raise SettingsError(f"{path} cannot be read", why=str(fault), cure=f"mend {FILE}") from None
-    check_amounts(msgspec.to_builtins(settings.policy), SettingsError)
-    return settings
+        raise SettingsError(f"{path} cannot be read", why=str(fault), cure=_LIKE) from None
+
+
+def check_words(path: Path, told: dict[str, Any]) -> None:
+    """A word that nobody reads is a slip of the pen, and would pass for the default."""
+    policy = told.get("policy", {})
+    inner = [(f"[policy.{name}]", policy.get(name), type(getattr(Policy(), name))) for name in _PARTS]
+    arms = [("[[arms]]", arm, Arm) for arm in told.get("arms", ())]
+    every: list[tuple[str, Any, type[msgspec.Struct]]] = [
+        ("it", told, Settings),
+        ("[policy]", policy, Policy),
+        *inner,
+        *arms,
+    ]
+    for where, given, kind in every:
+        known = kind.__struct_fields__
+        for word in [word for word in given or () if word not in known]:
+            near = get_close_matches(word, known, 1, 0.5)
+            cure = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            raise SettingsError(f"{path}: {where} has no {word!r}", cure=cure)
+
+
+def place_of(said: str, text: str) -> str:
+    """`line 3, column 7: what is wrong`; the end of a file is a place too."""
+    what, _, place = said.rstrip(")").rpartition(" (at ")
+    if not place.startswith("line"):
+        lines = text.rstrip().split("\n")
+        place = f"line {len(lines)}, column {len(lines[-1]) + 1}"
+    return f"{place}: {what}"
 
 
 def arms_of_opencode(path: Path) -> tuple[Arm, ...]:
@@ -71,13 +107,21 @@ def arms_of_opencode(path: Path) -> tuple[Arm, ...]:
     return tuple(found.values())
 
 
-def choose_arms(given: Any, settings: Settings | None) -> tuple[Arms, bool]:
-    """The catalogue, and whether it is only the example."""
+def named_arms(given: Any, settings: Settings | None) -> tuple[Arms, bool] | None:
+    """The catalogue of the code or the file, and whether it is only the example; a file has to name one."""
     if given is not None:
         return Arms(tuple(given)), False
-    if settings is not None and settings.arms:
-        return Arms(settings.arms), settings.example
-    return Arms(EXAMPLES), True
+    if settings is None:
+        return None
+    if not settings.arms:
+        raise SettingsError(f"{FILE} names no arm", cure=_LIKE)
+    return Arms(settings.arms), settings.example
+
+
+def declared_arms(declared: dict[str, Arm]) -> tuple[Arms, bool]:
+    """Those that were last chosen from in this home; in a new one there is only the example."""
+    known = tuple(declared.values()) or EXAMPLES
+    return Arms(known), known == EXAMPLES
 
 
 def opencode_file(folder: Path) -> Path | None:

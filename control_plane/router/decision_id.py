@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from ..errors import BadInput
 
+FOREIGN = "its seal does not fit: it was made by another home, or is not whole"
+
 
 class UnknownDecision(BadInput):
     """This ledger issued no decision of that name."""
@@ -56,8 +58,8 @@ def parse(decision: object, key: bytes) -> Parsed:
     if not dash or not text.isascii() or not hmac.compare_digest(decision.encode(), seal(text, key).encode()):
         raise UnknownDecision(
             f"{decision[:80]!r} is not a decision of this ledger",
-            why="its seal does not fit",
-            cure="use an id as given",
+            why=FOREIGN,
+            cure="use an id as given, in the home that gave it",
         )
     position, _, _, packed = text.split("-", 3)
     try:

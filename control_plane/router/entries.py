@@ -182,7 +182,7 @@ def prepare(situation: Situation, strategy: str, choice: Choice, at: int) -> Pre
         pack_key(arm.name, situation.request.task_type, situation.request.repo),
         sha256(msgspec.json.encode(path, order="sorted")).hexdigest(),
         strategy,
-        arm.served_by,
+        plan[0].model or arm.served_by,
     )
 
 

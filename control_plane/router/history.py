@@ -22,6 +22,7 @@ from .terms import Arms, Policy
 
 # Small enough that reading a long log hardly ever wakes the garbage collector.
 CHUNK = 512
+LAST = "last"
 _TOPICS = frozenset(kind.TOPIC for kind in READS)
 
 
@@ -113,6 +114,17 @@ class History:
                 if isinstance(event, ResultRecorded) and event.task_type == kind:
                     ahead.learn(event)
         return ahead
+
+    def named(self, decision: str, size: Callable[[], int]) -> str:
+        """The decision itself, or the newest one of the log."""
+        if decision != LAST:
+            return decision
+        for after in range(size() - CHUNK, -CHUNK, -CHUNK):
+            for _, _, _, topic, stored in reversed(self._log.rows(max(0, after), min(CHUNK, after + CHUNK))):
+                event = self._log.catalogue.decode(topic, stored) if topic == AdviceGiven.TOPIC else None
+                if isinstance(event, AdviceGiven):
+                    return event.decision
+        raise UnknownDecision("there is no decision yet", cure="ask for one: control-plane advise --task-type code.fix")
 
     def _find(self, decision: str, near: int) -> tuple[int, str, AdviceGiven]:
         """A decision lies behind the state that it was made from, and seldom far."""

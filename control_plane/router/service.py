@@ -27,7 +27,7 @@ from .sessions import Sessions
 from .situation import Boards, look
 from .state import RouterState
 from .strategies import STRATEGIES, Strategy
-from .terms import Advice, Arm, Arms, Policy, Task, check_number, check_text
+from .terms import MOST_TOKENS, Advice, Arm, Arms, Policy, Task, check_number, check_text
 from .wording import NO_DETAILS, Details, details, event_bytes
 
 ENTRIES = 8192
@@ -98,17 +98,17 @@ class Router:
     def advise(self, task: Task) -> Advice:
         """Choose an arm; touches memory and the journal only, from any thread."""
         now = self._now()
-        session, incumbent, stuck, size = task.session, None, False, task.tokens_in
-        if session is not None:
-            incumbent, stuck = self._held(session, now)
-        request = (
-            task.type, task.repo, incumbent, stuck, task.in_tool_loop, task.override, task.candidates,
-            task.required_tools, task.strengths, task.budget_usd, task.deadline_ms,
-            None if size is None else 1 << size.bit_length(),
-        )  # fmt: skip
         try:
+            session, incumbent, stuck, size = task.session, None, False, task.tokens_in
+            if session is not None:
+                incumbent, stuck = self._held(session, now)
+            request = (
+                task.type, task.repo, incumbent, stuck, task.in_tool_loop, task.override, task.candidates,
+                task.required_tools, task.strengths, task.budget_usd, task.deadline_ms,
+                None if size is None else 1 << size.bit_length(),
+            )  # fmt: skip
             entry = self._entries.get(request)
-        except TypeError:
+        except (AttributeError, TypeError):
             return self.advise(hashable(task))
         news, cached = self._news, True
         seen, waiting = news.seen.get(task.type, 0), self._waiting.get(task.type)
@@ -227,6 +227,7 @@ def check_task(task: Task, arms: Arms) -> None:
         raise BadInput("a task needs a type")
     for name in ("type", "repo"):
         check_text(f"a task's {name}", getattr(task, name))
+    check_number("tokens_in", task.tokens_in, most=MOST_TOKENS)
     check_number("budget_usd", task.budget_usd)
     check_number("deadline_ms", task.deadline_ms)
     for name in (*task.required_tools, *task.strengths):
@@ -239,7 +240,11 @@ def check_task(task: Task, arms: Arms) -> None:
 
 def hashable(task: Task) -> Task:
     """A task whose lists were given as lists."""
+    if not isinstance(task, Task):
+        raise BadInput(f"{task!r:.80} is no task", cure='pass a task, as in plane.advise(Task(type="code.fix"))')
     try:
         return msgspec.convert(msgspec.to_builtins(task), Task, strict=True)
     except msgspec.ValidationError as fault:
-        raise BadInput("a task cannot be read", why=str(fault)) from None
+        raise BadInput(
+            "a task cannot be read", why=str(fault), cure='see what a task has: Task(type="code.fix")'
+        ) from None

@@ -13,7 +13,8 @@ _MOST = 10
     "explain",
     "why a decision came out as it did, and what would have changed it",
     "control-plane explain $DECISION",
-    arguments=(argument("decision", metavar="ID", help="the decision, as `advise` printed it"),),
+    "control-plane explain last",
+    arguments=(argument("decision", metavar="ID", help="the decision, as `advise` printed it, or last"),),
 )
 def explain(arguments: argparse.Namespace, out: Output) -> int:
     import msgspec

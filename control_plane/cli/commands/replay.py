@@ -29,6 +29,9 @@ def replay(arguments: argparse.Namespace, out: Output) -> int:
             for one in found.mismatches
         ],
     }
+    if not found.decisions:
+        out.answer(facts, ["there is nothing to repeat: no decision stands there yet"])
+        return 0
     lines = [f"{found.matched:,} of {found.decisions:,} decisions repeat to the same path: {found.parity:.2%}"]
     lines += [f"  position {one.position:,}: {one.decision}" for one in found.mismatches]
     out.answer(facts, lines)
