@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 import unicodedata
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -130,13 +131,34 @@ def _writes(call: Call, world: World) -> tuple[list[Write], list[str], dict[str,
 def _guarded(mentions: dict[str, str], matcher: Matcher, world: World, said: str) -> list[Write]:
     """Of the places that a command only mentions, those that a rule keeps: as a file, or with all that is in it."""
     found: list[Write] = []
+    folders: dict[str, str] = {}
     for place, via in mentions.items():
-        for path in (place, f"{place}/\ue001"):
-            names = names_of(path, world.project, world.home)
-            if any(matcher.guards(name) for name in names):
-                found.append(Write(path, None, f"named to {via if via in said else 'a program'}"))
+        names, whole = _mentioned(place, world, folders)
+        for ending in ("", "/\ue001") if whole else ("",):
+            if any(matcher.guards(name + ending) for name in names):
+                found.append(Write(place + ending, None, f"named to {via if via in said else 'a program'}"))
                 break
     return found
+
+
+def _mentioned(place: str, world: World, folders: dict[str, str]) -> tuple[list[str], bool]:
+    """As `names_of`, for many places of few folders at one look each; and whether it is or would be a folder."""
+    folder, _, base = place.rpartition("/")
+    try:
+        mode = os.lstat(place).st_mode
+    except (OSError, ValueError):
+        mode = 0
+    if not place.isascii() or not base or base[-1] in ". " or ":" in base or stat.S_ISLNK(mode):
+        return names_of(place, world.project, world.home), not mode or os.path.isdir(place)
+    if folder not in folders:
+        folders[folder] = os.path.realpath(folder)
+    names = [os.path.relpath(place, world.project)]
+    real = f"{folders[folder]}/{base}"
+    if (other := os.path.relpath(real, _real(world.project))) != names[0]:
+        names.append(other)
+    if world.home and real.startswith(f"{_real(world.home)}/"):
+        names.append(f".opencode/control-plane/{os.path.relpath(real, _real(world.home))}")
+    return names, stat.S_ISDIR(mode) or (not mode and "." not in base)
 
 
 def proposed(arguments: Mapping[str, Any]) -> str | None:

@@ -1,5 +1,6 @@
 """What bash runs by itself: texts that it evaluates as arithmetic, call-backs, and variables that hold commands or files."""
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ _EVALUATING = frozenset((
     "unset", "wait", "compgen", "complete", "getopts",
 ))  # fmt: skip
 _CALLED_BACK = {"mapfile": "-C", "readarray": "-C", "compgen": "-CF", "complete": "-CF", "fc": "-e", "bind": "-x"}
+_INDEX = re.compile(r"\w\[[^\]]*(?:\$\(|`)")
 PROMPTS = frozenset(("PS0", "PS1", "PS2", "PS4", "PROMPT"))
 STARTED_WITH = frozenset(("BASH_ENV", "ENV", "PYTHONSTARTUP", "ZDOTDIR"))
 INJECTED = frozenset(("LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES"))
@@ -54,6 +56,9 @@ def variable(reader: "Reader", name: str, value: str) -> None:
         evaluate(reader, value)
     elif name in STARTED_WITH and value:
         reader.start(["." if name.endswith("ENV") else "python3", value])
+    elif _INDEX.search(value):
+        # Wherever bash takes the variable for a number, it evaluates this.
+        evaluate(reader, value)
     elif name == "BASH_ALIASES":
         reader.script(value)
     elif name in INJECTED and value:

@@ -2,9 +2,17 @@
 
 import re
 
+from .reading import reads_alone
+
 # Lists lose members and standard output gets text without a file being touched.
 _INNOCENT = re.compile(r"std(?:out|err)\.write|\.remove\(\s*\d+\s*\)|\bcopy\.(?:copy|deepcopy)\b|\.copy\(\)")
 _PATTERN = re.compile(r"(?:(?<=[~(\s])|^)/(?:[^/\n\\]|\\.)*/")
+# Programs that code runs by their plain names.
+_RUNS = re.compile(
+    r"(?:\b\w+\.)?\b(?:run|call|check_call|check_output|Popen|spawn|spawnSync|execFile|execFileSync)\s*\(\s*\[?\s*['\"]([\w./-]+)(?=['\"])"
+)
+# A method that is looked up by a text, and perl's way to edit in place.
+_COMPUTED = re.compile(r"['\"\w)]\s*\]\s*\(|\$\^I")
 _REPLACED = re.compile(r"\breplace(?:All)?\s*\((?!\s*[rbfu]*['\"/])")
 _STRINGS = re.compile(r"""'''.*?'''|\"\"\".*?\"\"\"|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""", re.DOTALL)
 _CALLED = re.compile(r"([A-Za-z_]\w*)\s*(?:\(|`)")
@@ -60,13 +68,14 @@ _WORDS = _CALLS | frozenset(_READING_WORDS.split())
 
 def only_reads(text: str, *, paren_less: bool = False) -> bool:
     """`paren_less`: the language calls without parentheses too, so that every word in it may be a call."""
+    text = _RUNS.sub(lambda found: "(" if reads_alone(found[1]) else found[0], text)
     bare = _STRINGS.sub("''", _INNOCENT.sub("", re.sub(r"(?m)^\s*#.*$", "", text)))
     bare = _PATTERN.sub("''", bare) if paren_less else bare
     known, called = (_WORDS, _WORD.findall(bare)) if paren_less else (_CALLS, _CALLED.findall(bare))
     if any(name not in known and (len(name) > 1 or not paren_less) for name in called):
         return False
     if any(name not in _CALLS for name in _MEMBER.findall(bare)) or any(
-        one.search(text) is not None for one in (_OPENED, _OPENED_ELSEWHERE, _REPLACED)
+        one.search(text) is not None for one in (_COMPUTED, _OPENED, _OPENED_ELSEWHERE, _REPLACED)
     ):
         return False
     # A name that reads may have been given to something else.

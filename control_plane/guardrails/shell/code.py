@@ -3,7 +3,8 @@
 import re
 from typing import NamedTuple
 
-from .sinks import places_spelled
+from .calls import only_reads
+from .sinks import spelled_places
 
 _WRITES = re.compile(
     r"""\bopen\s*\([^()]{0,300}(?:\([^()]{0,300}\)[^()]{0,300}){0,6},\s*(?:mode\s*=\s*)?[rbu]*['"][rbt]*[wax+]"""
@@ -48,7 +49,7 @@ class Code(NamedTuple):
     commands: tuple[str, ...]
 
 
-def read_code(text: str) -> Code:
+def read_code(text: str, *, paren_less: bool = False) -> Code:
     writes, runs, hides = (found.search(text) is not None for found in (_WRITES, _RUNS, _HIDES))
     texts = [next(filter(None, found), "") for found in _TEXT.findall(text)]
     texts += _PERL_TEXT.findall(text)
@@ -58,7 +59,10 @@ def read_code(text: str) -> Code:
         commands = (*texts, *(" ".join(texts[at : at + 8]) for at in range(len(texts))))
     named = [one for one in texts if "\n" not in one and len(one) < 1000]
     whole = [*named, *_chains(named), *_WORD.findall(text)]
-    hidden = hides or (writes and _DEPENDS.search(text) is not None and (runs or not places_spelled(text, _WRITES)))
+    spelled = spelled_places(text, _WRITES) if writes and not runs else None
+    if spelled is not None and not hides and only_reads(spelled.rest, paren_less=paren_less):
+        return Code(True, False, spelled.places, ())
+    hidden = hides or (writes and _DEPENDS.search(text) is not None and spelled is None)
     return Code(writes, hidden, tuple(dict.fromkeys(whole)) if writes else (), commands)
 
 

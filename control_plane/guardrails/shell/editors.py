@@ -73,7 +73,8 @@ def _text_editor(reader: "Reader", call: "Call", name: str) -> None:
     words = call.words
     files = [word for word in words[1:] if not word.startswith(("-", "+"))]
     told = "\n".join([*words[1:], call.stdin or ""])
-    if call.stdin is not None or len(words) > 2 or name == "ed":
+    viewed = "-R" in words and call.stdin is None and not any(re.match(r"\+.|-[cSseE]|--cmd", word) for word in words)
+    if not viewed and (call.stdin is not None or len(words) > 2 or name == "ed"):
         for file in (*files, *_VIM.findall(told)):
             reader.write(file, told, name, leaves=Leaves.CHANGED)
         reader.mention(told, name)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from .archives import unpack
 from .calls import only_reads
 from .code import joined_texts, read_code
 from .world import UNKNOWN
@@ -107,7 +108,8 @@ def inline(reader: "Reader", call: "Call", text: str | None, arguments: list[str
     if text is None or UNKNOWN in text:
         reader.opaque.append("an interpreter is given a text that only the running command knows")
         return None
-    code = read_code(text)
+    paren_less = not _PARENTHESES.match(os.path.basename(call.words[0]))
+    code = read_code(text, paren_less=paren_less)
     if not strict:
         if code.writes or code.hidden or code.commands:
             for word in arguments:
@@ -120,7 +122,7 @@ def inline(reader: "Reader", call: "Call", text: str | None, arguments: list[str
     for one in dict.fromkeys(named):
         if one and one.isprintable() and UNKNOWN not in one and len(one) < 1000:
             _maybe(reader, one, text)
-    if not code.writes and not only_reads(text, paren_less=not _PARENTHESES.match(os.path.basename(call.words[0]))):
+    if not code.writes and not only_reads(text, paren_less=paren_less):
         for one in (text, *joined_texts(text), *arguments, call.stdin or ""):
             reader.mention(one, "inline code")
     _brought_in(reader, call, text)
@@ -168,6 +170,8 @@ def _module(reader: "Reader", call: "Call", words: list[str]) -> str | None:
     from . import tools
     from .programs import run
 
+    if words[0] in ("tarfile", "zipfile") and {"-e", "--extract"} & set(words):
+        return unpack(reader, call._replace(words=["tar", "-x", "-f", *words[2:3], "-C", *(words[3:4] or ["."])]))
     if words[0] == "json.tool":
         return tools.second(reader, call._replace(words=words))
     for file in (f"{words[0].replace('.', '/')}.py", f"{words[0].replace('.', '/')}/__main__.py"):

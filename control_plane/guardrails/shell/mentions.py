@@ -24,8 +24,9 @@ def _of_word(word: str) -> Iterator[str]:
     if UNKNOWN in word:
         # What is known of it up to its last folder.
         word = word[: word.index(UNKNOWN)].rpartition("/")[0]
-    yield word
+    if not word.startswith("-"):
+        yield word
     for sign in _SIGN.finditer(word):
         yield word[sign.end() :]
-    if word.startswith("-"):
+    if word.startswith("-") and not word.startswith("--"):
         yield from (word[at:] for at in range(2, min(_CLUSTER, len(word))))

@@ -55,8 +55,8 @@ def _told(reader: "Reader", call: "Call", name: str) -> str | None:
     if not reader.guessing or known is not None:
         for word in exposed([name, *call.words[1:]]):
             reader.mention(word, name)
-        if known is None and name not in READS and call.stdin:
-            reader.mention(call.stdin, name)
+        for text in (call.stdin or "", *reader.words.handed) if known is None and name not in READS else ():
+            reader.mention(text, name)
     return known(reader, call) if known is not None else _program(reader, call)
 
 
@@ -171,13 +171,17 @@ def _started(reader: "Reader", call: "Call") -> None:
     words = call.words
     if os.path.basename(words[0]) in READS or os.path.basename(words[0]) in OPERANDS or reader.guessing:
         return
-    for at, word in enumerate(words[1:], 1):
+    for at, given in enumerate(words[1:], 1):
+        # `CC='sh x'` as well.
+        word = given.partition("=")[2] if " " in given and "=" in given.split(" ")[0] else given
         first = os.path.basename(word.split(maxsplit=1)[0]) if word.strip() else ""
         if (first in SHELLS or INTERPRETER.match(first)) and not word.startswith("-"):
             reader.script(word) if " " in word else reader.start(words[at:])
             return
-        if "/" in word and UNKNOWN not in word and (reader.to_run(word, call.cwd)[1] or "").startswith("#!"):
-            _script_file(reader, call, words[at:])
+        place = reader.world.absolute(word, call.cwd) if "/" in word and UNKNOWN not in word else ""
+        if place and (place in reader.drafts or reader.world.is_file(place, runs=True)):
+            if (reader.to_run(place, call.cwd)[1] or "").startswith("#!"):
+                _script_file(reader, call, words[at:])
             return
 
 

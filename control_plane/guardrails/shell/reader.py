@@ -247,6 +247,7 @@ class Reader:
         if word == "case":
             self._cases += 1
             while at < len(all_tokens) and all_tokens[at].plain != "in":
+                self.words.expand(all_tokens[at], self.cwd, globs=False)
                 at += 1
             return at + 1
         if _ARRAY.match(word) and at + 1 < len(all_tokens) and all_tokens[at + 1].operator == "(":

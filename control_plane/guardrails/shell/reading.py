@@ -136,6 +136,11 @@ _CHANGES: dict[str, frozenset[str]] = {
 }  # fmt: skip
 
 
+def reads_alone(program: str) -> bool:
+    """Whether a program of this name only reads its operands."""
+    return program in READS or program in OPERANDS
+
+
 def exposed(words: list[str]) -> list[str]:
     """The words of a command that are not known to be only read."""
     name = os.path.basename(words[0])

@@ -20,6 +20,8 @@ class Words:
     def __init__(self, world: World, output: Callable[[str], str]) -> None:
         self.world, self._output = world, output
         self.variables: dict[str, list[str]] = {}
+        # What process substitutions have handed to programs so far.
+        self.handed: list[str] = []
         self.positional: list[str] | None = None
 
     def expand(self, token: Token, cwd: str, *, globs: bool = True) -> list[str]:
@@ -107,7 +109,7 @@ class Words:
         if part.kind == "number":
             return ["1"]
         if part.kind == "process":
-            self._output(part.text)
+            self.handed.append(self._output(part.text))
             return ["/dev/fd/63"]
         found = [self._output(part.text)] if part.kind == "command" else self.value(part.text)
         if part.quoted and part.text in ("@", "*"):

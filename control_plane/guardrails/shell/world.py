@@ -93,9 +93,9 @@ class World:
         except (OSError, ValueError):
             return True
 
-    def is_file(self, path: str) -> bool:
+    def is_file(self, path: str, *, runs: bool = False) -> bool:
         try:
-            return os.path.isfile(path)
+            return os.path.isfile(path) and (not runs or os.access(path, os.X_OK))
         except ValueError:
             return False
 
