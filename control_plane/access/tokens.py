@@ -1,6 +1,7 @@
 """Who is calling: the home's own token, or a JWT of a known issuer. A refusal names the check, never the token."""
 
 import hmac
+import math
 import threading
 from collections.abc import Callable, Mapping
 from hashlib import sha256
@@ -24,6 +25,7 @@ AUDIENCE: Final = "control-plane"
 # Clocks of two hosts may differ by so much.
 LEEWAY_S: Final = 30
 LONGEST = 8192
+LATEST: Final = 2**53
 
 
 class Refused(ControlPlaneError):
@@ -55,6 +57,7 @@ class Caller(msgspec.Struct, frozen=True):
     workspace: str | None = None
     session: str | None = None
     jti: str | None = None
+    expires: float = math.inf
 
 
 class Issuer(msgspec.Struct, frozen=True):
@@ -112,6 +115,19 @@ class Access:
             raise Refused("that token is not this control plane's", "foreign", cure="read it anew from the token file")
         return self._checked(given)
 
+    def check_still(self, caller: Caller) -> None:
+        """Whoever was let in a while ago and is still being answered."""
+        if caller.jti is None:
+            return
+        if self._revoked(caller.jti):
+            raise Refused("that token was revoked", "revoked")
+        if self.rest_of(caller) <= 0:
+            raise Refused("the token has expired", "expired")
+
+    def rest_of(self, caller: Caller) -> float:
+        """For how many seconds yet its token is good."""
+        return caller.expires + LEEWAY_S - self._now()
+
     def _checked(self, given: str) -> Caller:
         claims = self._claims(given)
         role, jti = claims.get("role"), claims.get("jti")
@@ -121,11 +137,12 @@ class Access:
             raise Refused("the token has no jti", "no-jti")
         if self._revoked(jti):
             raise Refused("that token was revoked", "revoked")
-        self._bind(jti, given, float(claims["exp"]))
+        expires = float(claims["exp"])
+        self._bind(jti, given, expires)
         agent = claims.get("agent_id")
         return Caller(
             str(claims.get("sub") or agent or "unnamed"), role, agent, claims.get("workspace_id"),
-            claims.get("session_id"), jti,
+            claims.get("session_id"), jti, expires,
         )  # fmt: skip
 
     def _claims(self, given: str) -> dict[str, Any]:
@@ -176,6 +193,8 @@ def may_read_the_log(caller: Caller) -> None:
     """The log holds every workspace's messages; who takes part in some threads reads those, through the bridge."""
     if caller.role not in WHOLE_LOG:
         raise Forbidden(f"the role {caller.role} does not read the whole log", cure="ask the bridge for its threads")
+    if caller.workspace is not None:
+        raise Forbidden("a token of one workspace does not read the whole log", cure="ask the bridge for its threads")
 
 
 def read_jwks(path: Path, issuer: str, audience: str = AUDIENCE) -> Issuer:
@@ -187,4 +206,5 @@ def read_jwks(path: Path, issuer: str, audience: str = AUDIENCE) -> Issuer:
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """A time, that is: neither NaN, which is before nothing, nor more than a float can hold."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LATEST

@@ -1,11 +1,9 @@
 """`/mcp`: the plane over MCP's streamable HTTP, behind the same door; nothing of it is loaded before it is used."""
 
 import contextlib
-import ipaddress
 import logging
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
@@ -18,7 +16,6 @@ from litestar.plugins import InitPluginProtocol
 from litestar.types import Receive, Scope, Send
 
 from .. import extras
-from ..access.tokens import Forbidden
 from ..errors import LedgerClosed, MissingExtra
 from ..plane import ControlPlane
 
@@ -57,8 +54,6 @@ class AgentsDoor(InitPluginProtocol):
                 self._group = self._transport = None
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = dict(scope["headers"])
-        _check_origin(headers.get(b"origin", b"").decode("latin-1"))
         if scope.get("method") != "POST":
             raise MethodNotAllowedException(f"{PATH} takes POST only: subscriptions/listen opens a stream")
         async with self._opening:
@@ -89,16 +84,3 @@ class Structured(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         log = structlog.get_logger("control_plane.api")
         log.log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
-
-
-def _check_origin(origin: str) -> None:
-    """A browser says which page asks: only pages of this machine may."""
-    if not origin:
-        return
-    try:
-        host = urlsplit(origin).hostname or ""
-        near = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        near = False
-    if not near:
-        raise Forbidden(f"a page of {origin[:200]} may not ask", cure="ask from a program, or from this machine")

@@ -1,7 +1,7 @@
 """The application: routes, the door in front of them, errors in one shape, and a description that is generated."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -32,11 +32,13 @@ from . import (
     simulations,
 )
 from .description import Description, described
-from .gate import PATIENCE_S, Gate
+from .gate import PATIENCE_S, Audit, Gate
+from .hosts import Hosts
 from .lean import Lean
 from .loopwatch import LoopWatch
 from .metrics import Meters
 from .stream import Hub
+from .templates import Templates
 from .tracing import Spans
 
 # A task with a description and its files fits ten times.
@@ -52,19 +54,13 @@ def create_app(
     hub: Hub | None = None,
     spans: Spans | None = None,
     patience: float = PATIENCE_S,
+    names: Iterable[str] = (),
 ) -> ASGIApp:
-    """An ASGI application over an open plane; whoever opened it closes it."""
+    """An ASGI application over an open plane; whoever opened it closes it. `names`: of this server, beyond loopback."""
     hub, meters, description = Hub() if hub is None else hub, Meters(plane), Description()
     desk = bridge.Desk(plane, meters.registry, lambda: hub.closed)
     plane.ledger.listen(hub.on_commit)
     plane.ledger.listen(meters.on_commit)
-    log = structlog.get_logger("control_plane.api")
-
-    def audit(path: str, fault: ControlPlaneError, request_id: str) -> None:
-        meters.refused(fault.code)
-        reason = fault.reason if isinstance(fault, Refused) else ""
-        plane.audit.refused(path, fault.code, reason)
-        log.warning("refused", path=path, code=fault.code, why=fault.what, request_id=request_id)
 
     @asynccontextmanager
     async def living(app: Litestar) -> AsyncIterator[None]:
@@ -82,8 +78,20 @@ def create_app(
     app = _litestar(
         given, living, agents.AgentsDoor(plane, LARGEST_BODY, lambda: hub.closed), described(plane.version, description)
     )
-    lean = Lean(plane, meters, spans)
-    return Gate(app, access, plane.ledger.clock, meters.seen, audit, lean, patience)
+    audit = _audit(plane, meters, Templates(route.path_format for route in app.routes))
+    return Gate(app, access, plane.ledger.clock, meters.seen, audit, Lean(plane, meters, spans), Hosts(names), patience)
+
+
+def _audit(plane: ControlPlane, meters: Meters, templates: Templates) -> Audit:
+    log = structlog.get_logger("control_plane.api")
+
+    def audit(path: str, fault: ControlPlaneError, request_id: str) -> None:
+        meters.refused(fault.code)
+        reason, route = fault.reason if isinstance(fault, Refused) else "", templates.of(path)
+        plane.audit.refused(route, fault.code, reason)
+        log.warning("refused", path=route, code=fault.code, why=fault.what, request_id=request_id)
+
+    return audit
 
 
 def _litestar(

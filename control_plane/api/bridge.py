@@ -19,7 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from ..access.tokens import Caller
 from ..bridge.auditing import iso
 from ..bridge.caller import actor_of
-from ..bridge.faults import BridgeFault, Forbidden, Internal, InvalidArgument, Unauthorized
+from ..bridge.faults import BridgeFault, Forbidden, Internal, InvalidArgument, RateLimited, Unauthorized
 from ..bridge.news import LOOK_EVERY, News
 from ..bridge.requests import REQUESTS
 from ..bridge.rules import Actor
@@ -31,7 +31,11 @@ PREFIX: Final = "/v1/"
 PAGE: Final = 100
 BEAT_EVERY = 15.0
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-_OF_ACCESS: Final = {"access.unauthorized": Unauthorized, "access.forbidden": Forbidden}
+_OF_ACCESS: Final = {
+    "access.unauthorized": Unauthorized,
+    "access.forbidden": Forbidden,
+    "http.too-many-streams": RateLimited,
+}
 
 
 class Desk:

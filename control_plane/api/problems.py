@@ -18,6 +18,7 @@ _STATUS: tuple[tuple[str, int], ...] = (
     ("access.not-configured", 503),
     ("http.request-timeout", 408),
     ("http.timeout", 503),
+    ("http.too-many-streams", 429),
     ("router.unknown-decision", 404),
     ("router.unknown-arm", 400),
     ("router.not-captured", 409),

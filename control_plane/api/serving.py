@@ -7,7 +7,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FrameType
 
 import msgspec
@@ -85,7 +85,10 @@ def listening(host: str, port: int) -> socket.socket:
     return sock
 
 
-def serve(plane: ControlPlane, sock: socket.socket, issuers: dict[str, Issuer], *, idle_s: float | None = None) -> None:
+def serve(
+    plane: ControlPlane, sock: socket.socket, issuers: dict[str, Issuer], names: Iterable[str] = (), *,
+    idle_s: float | None = None,
+) -> None:  # fmt: skip
     """Until SIGTERM or SIGINT, or until nobody has asked for `idle_s`.
 
     What was accepted is in the ledger when this returns and the plane is closed.
@@ -94,8 +97,9 @@ def serve(plane: ControlPlane, sock: socket.socket, issuers: dict[str, Issuer], 
     hub, revoked = Hub(), plane.folder.state(ACCESS).revoked
     own = issuer_of(plane.token_file.parent)
     access = Access(lambda: token, {own.name: own, **issuers}, plane.ledger.clock.now, revoked.__contains__)
+    app = create_app(plane, access, hub, configured_spans(), names=(sock.getsockname()[0], *names))
     config = uvicorn.Config(
-        create_app(plane, access, hub, configured_spans()), log_config=None, access_log=False, lifespan="on",
+        app, log_config=None, access_log=False, lifespan="on",
         server_header=False, ws="none", http=Bounded,
         timeout_graceful_shutdown=DRAIN_S, timeout_keep_alive=30,
     )  # fmt: skip

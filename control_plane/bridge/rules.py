@@ -281,10 +281,19 @@ def check_posting(said: Posting) -> None:
 def check_metadata(metadata: dict[str, Any]) -> None:
     try:
         size = len(msgspec.json.encode(metadata))
+        _check_numbers(metadata)
     except (ValueError, TypeError, OverflowError, RecursionError):
         raise InvalidArgument("the metadata cannot be kept", cure="numbers of 64 bits, no deep nesting") from None
     if size > LONGEST_METADATA:
         raise InvalidArgument(f"the metadata is longer than {LONGEST_METADATA:,} bytes")
+
+
+def _check_numbers(value: Any) -> None:
+    """Others read them into 64 bits."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise OverflowError
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _check_numbers(one)
 
 
 def check_text(field: str, text: str, longest: int) -> None:

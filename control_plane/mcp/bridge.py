@@ -58,7 +58,7 @@ _REPEATABLE = ("update_thread_status", "ack_read", "heartbeat_session")
 def actor_in(call: Call) -> Actor:
     caller: Caller = call.caller
     return actor_of(
-        caller.role, caller.agent or caller.subject, caller.workspace, caller.session, call.request_id,
+        caller.role, caller.agent, caller.workspace, caller.session, call.request_id,
         owner=caller.jti is None,
     )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Subscriptions: a client that listens to threads is told when one changes, and reads what is new by its cursor."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from .resources import read
 from .tooling import Call
 
 KIND: Final = "thread://"
-MOST_THREADS, MOST_LISTENERS = 64, 256
+MOST_THREADS, MOST_LISTENERS, MOST_OF_ONE = 64, 256, 32
 
 
 class Listening:
@@ -26,7 +27,7 @@ class Listening:
 
     def __init__(self, called: Callable[[ServerRequestContext[Any, Any]], Call], ending: Callable[[], bool]) -> None:
         self._called, self._ending = called, ending
-        self._open = 0
+        self._open = Counter[str | None]()
 
     async def __call__(
         self, context: ServerRequestContext[Any, Any], params: SubscriptionsListenRequestParams
@@ -36,19 +37,21 @@ class Listening:
         await self._check(call, watched)
         bus = InMemorySubscriptionBus()
         handler = ListenHandler(bus)
-        self._open += 1
+        self._open[call.caller.jti] += 1
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._follow, call, watched, bus, handler)
                 result = await handler(context, params)
                 group.cancel_scope.cancel()
         finally:
-            self._open -= 1
+            self._open[call.caller.jti] -= 1
         return result
 
     async def _check(self, call: Call, watched: dict[str, str]) -> None:
-        if self._open >= MOST_LISTENERS:
+        if self._open.total() >= MOST_LISTENERS:
             raise MCPError(INTERNAL_ERROR, f"{MOST_LISTENERS} clients listen already")
+        if self._open[call.caller.jti] >= MOST_OF_ONE:
+            raise MCPError(INTERNAL_ERROR, f"this token listens {MOST_OF_ONE} times already")
         if len(watched) > MOST_THREADS:
             raise MCPError(INVALID_PARAMS, f"one subscription takes at most {MOST_THREADS} threads")
         for uri in watched:

@@ -42,5 +42,5 @@ def access(plane: ControlPlane, clock: HandClock) -> Access:
 @pytest.fixture
 async def client(plane: ControlPlane, access: Access) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(create_app(plane, access), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client

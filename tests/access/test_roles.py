@@ -70,6 +70,14 @@ async def test_the_stream_of_the_whole_log_is_not_for_those_in_some_threads(clie
     assert (answer.status_code, answer.json()["code"]) == (403, "access.forbidden")
 
 
+@pytest.mark.parametrize("role", ["auditor", "viewer", "admin"])
+async def test_a_token_of_one_workspace_does_not_read_the_whole_log(client, clock, role):
+    headers = {"Authorization": f"Bearer {signed(claims(clock.now(), role=role, workspace_id='w1'))}"}
+    for path in WHOLE_LOG:
+        answer = await client.get(path.replace("{position}", "1"), headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "access.forbidden"), path
+
+
 async def test_no_route_that_writes_is_left_out_of_the_table(client):
     description = (await client.get("/schema/openapi.json")).json()
     writes = {(verb, path) for path, verbs in description["paths"].items() for verb in verbs if verb != "get"}

@@ -26,6 +26,10 @@ pytestmark = pytest.mark.anyio
 BAD = {
     "expired": lambda now: signed(claims(now, exp=int(now) - 31)),
     "no-expiry": lambda now: signed(claims(now, exp=None)),
+    "no-expiry as no number": lambda now: signed(claims(now, exp=float("nan"))),
+    "no-expiry that a float can hold": lambda now: signed(claims(now, exp=10**400)),
+    "no-expiry ever": lambda now: signed(claims(now, exp=float("inf"))),
+    "not-yet as no number": lambda now: signed(claims(now, nbf=float("nan"))),
     "no-expiry in words": lambda now: signed(claims(now, exp="tomorrow")),
     "not-yet": lambda now: signed(claims(now, nbf=int(now) + 31)),
     "not-yet issued": lambda now: signed(claims(now, iat=int(now) + 31)),
@@ -110,7 +114,7 @@ async def test_what_is_no_bearer_token_is_refused(client, header):
 @pytest.mark.requirement("SERVE-14")
 async def test_without_any_token_configured_nothing_can_be_written(plane, clock):
     app = create_app(plane, Access(lambda: None, {}, clock.now))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         description = (await client.get("/schema/openapi.json")).json()
         writes = [(verb, path) for path, verbs in description["paths"].items() for verb in verbs if verb != "get"]
         assert len(writes) >= 8

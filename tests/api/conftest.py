@@ -45,7 +45,7 @@ def access(clock: HandClock) -> Access:
 async def client(plane: ControlPlane, access: Access) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(create_app(plane, access), raise_app_exceptions=False)  # type: ignore[arg-type]
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
         yield client
 
 

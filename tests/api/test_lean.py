@@ -138,7 +138,7 @@ async def test_an_answer_that_does_not_come_is_given_up(plane, access, monkeypat
     transport = httpx.ASGITransport(create_app(plane, access, patience=0.05))
     headers = {"Authorization": f"Bearer {TOKEN}"}
     try:
-        async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
             answer = await client.get("/api/decisions/d1")
     finally:
         done.set()

@@ -86,7 +86,7 @@ async def test_strategies_that_fail_are_counted(tmp_path, clock, access, path):
     ) as plane:
         transport = httpx.ASGITransport(create_app(plane, access))
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
             well = (await client.get(path)).json()["strategy_health"]
             assert (well["active_bypass"], well["unhealthy"], well["total"]) == (0, 0, len(STRATEGIES) + 1)
             for number in range(8):

@@ -15,7 +15,7 @@ from control_plane.api.stream import MOST_WAITING, Hub
 from tests.api.conftest import TOKEN
 from tests.api.test_wire import served
 
-HEAD = f"GET /api/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
+HEAD = f"GET /api/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
 
 
 @pytest.mark.anyio

@@ -31,7 +31,7 @@ async def traced(plane, access, exported):
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exported))
     transport = httpx.ASGITransport(create_app(plane, access, spans=Spans(provider)))
-    async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=HEADERS) as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=HEADERS) as client:
         yield client
     provider.shutdown()
 
@@ -121,7 +121,7 @@ async def test_what_is_configured_reaches_a_collector(plane, access, monkeypatch
             monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
             spans = configured_spans()
             transport = httpx.ASGITransport(create_app(plane, access, spans=spans))
-            async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=HEADERS) as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=HEADERS) as client:
                 advice = (await client.post("/api/advise", json={"type": "code.fix"})).json()
             spans.close()
         finally:

@@ -49,7 +49,7 @@ async def said(port: int, *parts: bytes) -> bytes:
 
 @pytest.mark.requirement("SERVE-08")
 @pytest.mark.parametrize(
-    "begun", [b"", b"POST /api/advise HTTP/1.1\r\nHost: x\r\nAuthor"], ids=["nothing", "half a head"]
+    "begun", [b"", b"POST /api/advise HTTP/1.1\r\nHost: localhost\r\nAuthor"], ids=["nothing", "half a head"]
 )
 async def test_who_does_not_say_what_he_wants_is_not_waited_for(plane, access, monkeypatch, begun):
     monkeypatch.setattr("control_plane.api.protocol.HEAD_S", 0.1)
@@ -60,7 +60,7 @@ async def test_who_does_not_say_what_he_wants_is_not_waited_for(plane, access, m
 async def test_who_stops_in_a_second_head_is_not_waited_for(plane, access, monkeypatch):
     monkeypatch.setattr("control_plane.api.protocol.HEAD_S", 0.1)
     async with served(create_app(plane, access)) as port:
-        answer = await said(port, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /hea")
+        answer = await said(port, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\nGET /hea")
     assert answer.startswith(b"HTTP/1.1 200")
     assert answer.count(b"HTTP/1.1") == 1
 
@@ -104,7 +104,8 @@ async def test_a_body_in_chunks_with_something_after_it_is_read(plane, access):
 async def test_a_connection_serves_many_requests(plane, access):
     body = b'{"type":"code.fix"}'
     one = (
-        b"POST /api/advise HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"
+        b"POST /api/advise HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n"
+        b"Content-Type: application/json\r\n"
         b"Content-Length: %d\r\n" % (TOKEN.encode(), len(body))
     )
     async with served(create_app(plane, access)) as port:

@@ -79,7 +79,7 @@ async def front(house: House, tmp_path: Path) -> AsyncIterator[Front]:
     revoked = {"revoked-one"}
     access = Access(lambda: OWN, {NAME: issuer}, house.clock.now, revoked.__contains__)
     transport = httpx.ASGITransport(create_app(house.plane, access), raise_app_exceptions=False)  # type: ignore[arg-type]
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield Front(house, client, tmp_path)
 
 

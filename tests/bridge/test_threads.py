@@ -279,3 +279,13 @@ def test_a_heartbeat_that_is_older_is_ignored(house: House) -> None:
     house.clock.pass_by(31)
     house.beat(status="offline")
     assert house.bridge.state.sessions["w1 reviewer"].status == "offline"
+
+
+def test_numbers_that_others_cannot_read_are_not_kept(house: House) -> None:
+    thread = house.thread()
+    for number in (10**30, 2**64, -(2**63) - 1):
+        for metadata in ({"n": number}, {"a": [{"b": [number]}]}):
+            assert house.refused("post_message", EXEC, thread_id=thread, kind="chat", body="x", metadata=metadata)
+    kept = {"n": [2**64 - 1, -(2**63), 1.5, True]}
+    house.say(thread, metadata=kept)
+    assert house.read(thread)["messages"][0]["metadata"] == kept

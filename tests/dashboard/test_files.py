@@ -35,7 +35,7 @@ def plane(tmp_path: Path):
 async def client(plane: ControlPlane):
     app = create_app(plane, Access(lambda: "token", {}, plane.ledger.clock.now))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 
 

@@ -73,11 +73,11 @@ class Served(NamedTuple):
     home: Path
     key: OKPKey
 
-    def issued(self, role: str) -> str:
+    def issued(self, role: str, **more: str) -> str:
         """A JWT of the issuer whose keys the server was given."""
         now = int(time.time())
         claims = {"iss": ISSUER, "aud": "control-plane", "sub": role, "role": role, "jti": f"{role}-{now}",
-                  "iat": now, "exp": now + 600}  # fmt: skip
+                  "iat": now, "exp": now + 600} | more  # fmt: skip
         return jwt.encode({"alg": "Ed25519", "kid": self.key.kid}, claims, self.key, algorithms=["Ed25519"])
 
     @asynccontextmanager

@@ -81,6 +81,16 @@ async def test_each_request_may_do_what_its_own_token_may(served: Served) -> Non
         assert not (await participant.call_tool("advise", {"type": "code.fix"})).is_error
 
 
+@pytest.mark.anyio
+async def test_a_token_that_names_no_agent_speaks_for_nobody(served: Served) -> None:
+    """Its `sub` is no agent: over HTTP it is refused as well."""
+    asked = {"workspace_id": "w1", "title": "T", "type": "workflow", "participants": ["coordinator"]}
+    async with served.connect(served.issued("coordinator", workspace_id="w1")) as client:
+        refused = await client.call_tool("create_thread", asked)
+        assert refused.structured_content is not None
+        assert refused.structured_content["code"] == "bridge.unauthorized"
+
+
 def test_a_page_of_another_site_may_not_ask(served: Served) -> None:
     refused = asked(served, served.token, Origin="https://evil.example")
     assert (refused.status_code, refused.json()["code"]) == (403, "access.forbidden")

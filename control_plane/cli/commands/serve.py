@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         argument("--port", type=int, default=8787, help="0 takes a free one"),
         argument("--jwks", metavar="FILE", help="public keys of an issuer whose JWTs are let in"),
         argument("--issuer", metavar="NAME", help="the name (iss) of that issuer"),
+        argument("--name", action="append", default=[], metavar="HOST", help="asked under that name too; repeatable"),
         argument("--bridge", metavar="FILE", help="whom the bridge wakes how; else the home's bridge.toml, if any"),
         argument("--no-wakes", action="store_true", help="wake nobody: `bridge supervise` does it elsewhere"),
         argument("--check", action="store_true", help="make the token, try the address, say both, and end"),
@@ -58,7 +59,7 @@ def serve(arguments: argparse.Namespace, out: Output) -> int:
         out.answer(facts, pairs([("url", url), ("token", f"{plane.token_file}  send it as Authorization: Bearer")]))
         out.flush()
         if not arguments.check:
-            run(plane, sock, issuers)
+            run(plane, sock, issuers, arguments.name)
     return 0
 
 
