@@ -14,6 +14,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from ..access.tokens import Access, Caller, Forbidden, NotConfigured, Refused
 from ..clock import Clock, new_id
 from ..errors import ControlPlaneError
+from ..redacting import without_secrets
 from . import bridge
 from .hosts import Hosts
 from .lean import Lean
@@ -138,7 +139,7 @@ class Gate:
         if given is not None:
             text = given.decode("latin-1")
             if text.isascii() and text.isprintable() and 0 < len(text) <= LONGEST_ID:
-                return text
+                return without_secrets(text)
         return f"{self._ids}{next(self._numbers):08X}"
 
     def _caller(self, headers: dict[bytes, bytes], method: str) -> Caller:

@@ -7,8 +7,9 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from types import FrameType
+from typing import Any
 
 import msgspec
 import structlog
@@ -21,6 +22,7 @@ from ..clock import Clock
 from ..errors import SettingsError
 from ..ledger.keys import kept_secret
 from ..plane import ControlPlane
+from ..redacting import without_secrets_in
 from .app import create_app
 from .protocol import Bounded
 from .stream import Hub
@@ -110,6 +112,13 @@ def serve(
     plane.audit.flush()
 
 
+def _without_secrets(_: Any, __: str, told: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Names and paths come from callers, and a caller may have put anything there."""
+    for name, value in told.items():
+        told[name] = without_secrets_in(value if not isinstance(value, list) else tuple(value))
+    return told
+
+
 def log_as_json(*, debug: bool = False) -> None:
     """One JSON object a line on stderr; stdout belongs to results."""
     structlog.configure(
@@ -118,6 +127,7 @@ def log_as_json(*, debug: bool = False) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _without_secrets,
             structlog.processors.JSONRenderer(serializer=lambda told, **_: msgspec.json.encode(told, enc_hook=str)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),

@@ -9,6 +9,7 @@ import msgspec
 from ..clock import Clock
 from ..ledger.events import Event
 from ..ledger.ledger import Recorded
+from ..redacting import without_secrets
 from ..sparing import Sparing
 from .events import BridgeEvent, CallRefused, JobEvent, SessionSeen
 from .requests import REQUESTS
@@ -43,7 +44,8 @@ class Refusals:
             self._record(
                 CallRefused(
                     at=now, workspace=(actor.workspace or "")[:128], actor=kind[0], role=actor.role,
-                    request=actor.request, operation=operation[:64], code=code, trace=trace, thread=thread[:128],
+                    request=actor.request, operation=kind[1], code=code, trace=trace,
+                    thread=without_secrets(thread[:128]),
                     count=count,
                 )
             )  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from ..ledger.events import Event
+from ..redacting import without_secrets
 from .events import (
     BridgeEvent,
     CursorMoved,
@@ -311,7 +312,7 @@ def check_name(field: str, name: str) -> None:
 def check_session(runtime: str, session: str) -> None:
     """A driver may have any name; where it is a kind of runtime, that kind's grammar holds."""
     pane = PANE.fullmatch(session) is not None
-    known = pane or SESSION.fullmatch(session) is not None
+    known = pane or (SESSION.fullmatch(session) is not None and without_secrets(session) is session)
     if not known or (runtime == "tmux" and not pane) or (runtime in ("codex", "opencode") and pane):
         raise InvalidArgument(
             "session_id names no session", cure="a pane as %3 in tmux, else letters, digits, _ and - , at most 128"

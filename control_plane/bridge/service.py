@@ -12,6 +12,7 @@ from ..ledger.events import Event
 from ..ledger.ledger import Ledger
 from ..projections import deciding
 from ..projections.folding import Folder
+from ..redacting import without_secrets
 from . import requests as r
 from . import rules, summing, waking
 from .auditing import Refusals, iso
@@ -121,7 +122,7 @@ class Bridge:
         now = self.clock.now()
         thread = f"th_{new_id(now)}"
         events = rules.create_thread(
-            thread, asked.workspace_id, asked.title, asked.type, tuple(asked.participants), actor, now
+            thread, asked.workspace_id, without_secrets(asked.title), asked.type, tuple(asked.participants), actor, now
         )
         self._gathered(asked.workspace_id, thread, lambda _: events)
         return {"thread_id": thread, "status": "active", "created_at": iso(now)}
@@ -134,11 +135,12 @@ class Bridge:
     def _update_thread_status(self, asked: r.UpdateThreadStatus, actor: Actor) -> dict[str, Any]:
         now = self.clock.now()
         before: list[Status] = []
+        reason = without_secrets(asked.reason)
 
         def decide(thread: Thread) -> list[Event]:
             before[:] = [thread.status]
             return rules.change_status(
-                thread, asked.status, asked.reason, asked.metadata, actor, now, expected=asked.expected_status
+                thread, asked.status, reason, asked.metadata, actor, now, expected=asked.expected_status
             )
 
         self._change(asked.thread_id, actor, decide)
@@ -239,11 +241,11 @@ class Bridge:
 
     def _trigger_participant(self, asked: r.TriggerParticipant, actor: Actor) -> dict[str, Any]:
         now = self.clock.now()
-        name = f"trg_{new_id(now)}"
+        name, reason = f"trg_{new_id(now)}", without_secrets(asked.reason)
 
         def decide(thread: Thread) -> list[Event]:
             return waking.ask_wake(
-                thread, name, asked.target_agent_id, asked.reason, asked.trigger_prompt, self.limits, actor, now
+                thread, name, asked.target_agent_id, reason, asked.trigger_prompt, self.limits, actor, now
             )
 
         thread, _ = self._change(asked.thread_id, actor, decide)
@@ -273,7 +275,7 @@ class Bridge:
     def archive(self, thread: str, reason: str, actor: Actor) -> None:
         """Serve a closed thread no more; the log keeps what was said."""
         now = self.clock.now()
-        self._change(thread, actor, lambda one: rules.archive(one, reason, actor, now))
+        self._change(thread, actor, lambda one: rules.archive(one, without_secrets(reason), actor, now))
 
     def feedback(self, thread: str, verdict: str, note: str, actor: Actor) -> None:
         """Whether blocking or waking was right, as an operator sees it."""
@@ -285,7 +287,7 @@ class Bridge:
 
         def decide(found: Thread) -> list[Event]:
             origin = rules.by(actor, found.workspace, now)
-            return [FeedbackGiven(thread=found.id, verdict=verdict, note=note, **origin)]
+            return [FeedbackGiven(thread=found.id, verdict=verdict, note=without_secrets(note), **origin)]
 
         self._change(thread, actor, decide)
 

@@ -7,6 +7,7 @@ import msgspec
 
 from ..errors import BadInput
 from ..ledger.events import Event
+from ..redacting import without_secrets
 from .plugin_events import Health, PluginObserved, PluginReleased, Reason
 
 CRASH_LOOP = 3
@@ -87,7 +88,7 @@ def release(plugins: Plugins, name: str, actor: str, reason: str, now: float) ->
         raise BadInput(f"{name} is not in quarantine", cure="see `control-plane plugins list`")
     if not actor.strip() or not reason.strip():
         raise BadInput("a release names who did it and why")
-    return [PluginReleased(at=now, plugin=name, actor=actor, reason=reason)]
+    return [PluginReleased(at=now, plugin=name, actor=actor, reason=without_secrets(reason))]
 
 
 def fold(plugins: Plugins, event: Event) -> None:

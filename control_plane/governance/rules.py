@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from ..errors import BadInput, ControlPlaneError
 from ..ledger.events import Event
+from ..redacting import without_secrets
 from .document import PolicyDocument, from_canonical
 from .events import ArtifactRecorded, PolicyAdvanced, PolicyPaused, PolicyProposed, PolicyRolledBack
 from .flag_events import FlagFlipped
@@ -70,7 +71,7 @@ class By(NamedTuple):
         for name, text, longest in (("the actor", self.actor, 100), ("the reason", self.reason, 500)):
             if not isinstance(text, str) or not text.strip() or len(text) > longest or not text.isprintable():
                 raise BadInput(f"{name} is {text!r:.80}", why=f"it must be printable text of 1 to {longest} characters")
-        return self
+        return self._replace(reason=without_secrets(self.reason))
 
 
 class Step(NamedTuple):

@@ -5,11 +5,12 @@ from typing import Any
 
 import msgspec
 
+from ..redacting import without_secrets
 from . import events as e
 from . import stopping
 from .coverage import NOT_COVERED
 from .hits import Answer
-from .observing import is_edit, writable
+from .observing import is_edit, named, writable
 from .rulefile import OWN_FAMILY
 from .service import Guard, outside_of
 from .terms import Decision, Mode
@@ -153,8 +154,8 @@ def _unchecked(guard: Guard, tool: str, session: str, fault: str) -> Checked:
     )
     guard.ledger.record(
         e.HookFailed(
-            session=writable(session[:200]), event="PreToolUse", tool=writable(tool[:200]),
-            reason=writable(fault[:500]), went_on=not strict, at=guard.now(),
+            session=named(session[:200]), event="PreToolUse", tool=writable(tool[:200]),
+            reason=without_secrets(writable(fault[:500])), went_on=not strict, at=guard.now(),
         )
     )  # fmt: skip
     told = f"control-plane guard could not look at this call: {fault[:300]}"

@@ -9,6 +9,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
+from ..redacting import without_secrets
 from .events import Observation, Target
 from .matching import Matcher
 from .shell.effort import TooMuch
@@ -27,6 +28,11 @@ _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\u00ad\uf
 def writable(text: str) -> str:
     """What is no Unicode cannot be written down; a question mark stands for it, in the log and before every glob."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def named(session: str) -> str:
+    """A session as the log knows it."""
+    return without_secrets(writable(session))
 
 
 class Call:
@@ -65,7 +71,7 @@ def observe(
     whole = repr(sorted(call.arguments.items(), key=lambda pair: str(pair[0]))).encode("utf-8", "replace")
     return Observation(
         event=event,
-        session=writable(session),
+        session=named(session),
         tool=call.tool,
         client=writable(client),
         targets=targets,

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from ..errors import BadInput
 from ..ledger.events import Event
+from ..redacting import without_secrets
 from . import events as e
 from .errors import NoSuchHit, PromotionRefused
 from .matching import matcher_of
@@ -103,7 +104,7 @@ def label_hit(
         keys = blocking
     name, hit = keys[0].partition("\n")[2], state.hits[keys[0]]
     events: list[Event] = [
-        e.HitLabelled(decision=decision, rule=name, label=label, actor=actor, note=note[:500], at=now)
+        e.HitLabelled(decision=decision, rule=name, label=label, actor=actor, note=without_secrets(note[:500]), at=now)
     ]
     return events + (_demotions(state, hit, now) if label is Label.FP and hit.label is not Label.FP else [])
 

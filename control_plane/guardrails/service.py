@@ -14,6 +14,7 @@ from ..ledger.events import Event
 from ..ledger.ledger import Ledger
 from ..projections import deciding as deciding_loop
 from ..projections.folding import Folder
+from ..redacting import without_secrets, without_secrets_in
 from . import events as e
 from . import outside, rules
 from .deciding import Modes, Past, decide
@@ -21,7 +22,7 @@ from .hits import Answer
 from .loading import PLACES, RuleFiles
 from .matching import Matcher, matcher_of, with_own
 from .messages import messages
-from .observing import Call, brakes, observe, overridden, writable
+from .observing import Call, brakes, named, observe, overridden, writable
 from .projection import GUARD
 from .replaying import Replayed, replay
 from .rulefile import OWN_FAMILY, Rule, RuleSet, rule_set
@@ -77,7 +78,7 @@ class Guard:
         matcher = self.matcher()
         self._beginning(session)
         seen = e.Observation(
-            event="UserPromptSubmit", session=writable(session), client=writable(client),
+            event="UserPromptSubmit", session=named(session), client=writable(client),
             prompt=matcher.prompt(text[:100_000]),
             overrides=overridden(matcher, environment),
             input_bytes=len(text.encode("utf-8", "replace")), **brakes(environment),
@@ -89,7 +90,9 @@ class Guard:
         call = Call(tool, arguments, cwd, self.project)
         skill = writable(call.text("skill", "name", "command")) if call.tool == "skill" else ""
         seen = observe(call, self.matcher(), event="PostToolUse", session=session, environment=self._environment)
-        edited = tuple(dict.fromkeys(target.path for target in seen.targets if not target.path.startswith("..")))[:50]
+        edited = tuple(
+            dict.fromkeys(without_secrets(target.path) for target in seen.targets if not target.path.startswith(".."))
+        )[:50]
         if edited or skill:
             self.ledger.record(
                 e.ToolFinished(session=seen.session, tool=call.tool, edited=edited, skill=skill, at=self._clock.now())
@@ -103,17 +106,18 @@ class Guard:
             state, position = self.folder.state(GUARD), self.folder.position
             modes, past = self._modes(state), _past(state, seen.session)
             verdict = decide(matcher, modes, past, seen, now)
-        decision = new_id(now)
+        decision, hits = new_id(now), without_secrets_in(verdict.hits)
         self.ledger.record(
             e.Decided(
                 decision=decision, rules=matcher.rules.version, position=position, told=modes.told,
-                families=modes.families, seen=seen, hits=verdict.hits, live=verdict.live, would=verdict.would,
+                families=modes.families, seen=without_secrets_in(seen), hits=hits,
+                live=verdict.live, would=verdict.would,
                 skip=verdict.skip, at=now,
             )
         )  # fmt: skip
         self._note(
             seen.session,
-            violations=[_violation(hit, now) for hit in verdict.hits if hit.would is Decision.BLOCK],
+            violations=[_violation(hit, now) for hit in hits if hit.would is Decision.BLOCK],
             payloadSamples=[{"event": seen.event, "tool": seen.tool, "bytes": seen.input_bytes, "at": now}],
         )
         said = messages(matcher, decision, verdict.hits)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ..clock import Clock, new_id
 from ..ledger.events import Event
 from . import events as e
-from .observing import writable
+from .observing import named, writable
 from .planning import Check, Plan, plan
 from .rules import answer_stop
 from .running import Result, run_check
@@ -33,7 +33,7 @@ def stop(
     execute: bool | None = None, raises: bool = True,
 ) -> Stopped:  # fmt: skip
     """The stop checks of one session, over what it edited; the strictest brake of all who speak wins."""
-    session = writable(session)
+    session = named(session)
     guard.ledger.flush()
     guard.save_sessions()
     state = guard.state()

@@ -2,6 +2,7 @@
 
 from ..errors import BadInput, Conflict
 from ..ledger.events import Event
+from ..redacting import without_secrets
 from .ages import Slo, age_slo
 from .events import AgeAlertCleared, AgeAlertRaised, Feedback, FeedbackGiven, ItemQueued, ItemResolved, Verdict
 from .events import WeekReported as Reported
@@ -57,7 +58,7 @@ def resolve_item(
         raise NotWaiting(f"{item} does not wait for a review", cure="see `control-plane review list`")
     # A clock that went back must not make an item leave before it came.
     at = max(now, queue.waiting[item].since)
-    return [ItemResolved(item=item, verdict=verdict, feedback=feedback, actor=actor, note=note, at=at)]
+    return [ItemResolved(item=item, verdict=verdict, feedback=feedback, actor=actor, note=without_secrets(note), at=at)]
 
 
 def give_feedback(queue: Queue, item: str, feedback: Feedback, actor: str, now: float) -> list[Event]:

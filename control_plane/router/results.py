@@ -8,6 +8,7 @@ import msgspec
 from ..clock import Clock
 from ..errors import BadInput
 from ..ledger.events import Event
+from ..redacting import without_secrets, without_secrets_in
 from .ahead import Foresight
 from .decision_id import UnknownDecision, parse
 from .events import ResultRecorded
@@ -86,7 +87,7 @@ class Results:
         if subject is None or arm is not None:
             subject = self._subject(decision, arm, task)
         if step or error is not None or model_served is not None or not _bools(success, verified):
-            self._check(subject.arm, step, success, verified, error, model_served)
+            model_served = self._checked(subject.arm, step, success, verified, error, model_served)
         for value in numbers:
             if value is not None and not (type(value) in _REAL and 0.0 <= value <= LEAST_MOST):
                 _check_numbers(numbers)
@@ -119,7 +120,7 @@ class Results:
 
     def _subject(self, decision: str | None, arm: str | None, task: Task | None) -> Subject:
         """Whom a result is about; raises when it is about nobody that we know."""
-        session = task.session if task is not None else None
+        session = without_secrets_in(task.session) if task is not None else None
         if decision is not None:
             parsed = parse(decision, self._key)
             if arm is not None and arm != parsed.arm:
@@ -134,11 +135,12 @@ class Results:
             raise BadInput("a task needs a type")
         check_text("a task's type", task.type)
         check_text("a task's repo", task.repo)
-        return Subject(name, task.type, task.repo, session)
+        return Subject(name, without_secrets(task.type), without_secrets_in(task.repo), session)
 
-    def _check(
-        self, name: str, step: int, success: object, verified: object, error: object, model_served: object
-    ) -> None:
+    def _checked(
+        self, name: str, step: int, success: object, verified: object, error: object, model_served: str | None
+    ) -> str | None:
+        """The model as it is written down."""
         arm = self._arms.by_name.get(name)
         most = len(arm.steps) if arm is not None and arm.steps else 1
         if type(step) is not int or not 0 <= step < most:
@@ -149,6 +151,7 @@ class Results:
         if error is not None and error not in ERRORS:
             raise BadInput(f"error is {error!r:.40}", why=f"it must be one of {', '.join(sorted(ERRORS))}")
         check_text("model_served", model_served)
+        return None if model_served is None else without_secrets(model_served)
 
 
 _LONE = b'{"v":1,"at":%b,%b%b%b'

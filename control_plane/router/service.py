@@ -12,6 +12,7 @@ import msgspec
 from ..clock import Clock
 from ..errors import BadInput
 from ..ledger.events import Event
+from ..redacting import without_secrets, without_secrets_in
 from .ahead import Foresight
 from .care import StrategyCare
 from .choice import mix_bits
@@ -101,7 +102,7 @@ class Router:
         try:
             session, incumbent, stuck, size = task.session, None, False, task.tokens_in
             if session is not None:
-                incumbent, stuck = self._held(session, now)
+                session, incumbent, stuck = self._held(session, now)
             request = (
                 task.type, task.repo, incumbent, stuck, task.in_tool_loop, task.override, task.candidates,
                 task.required_tools, task.strengths, task.budget_usd, task.deadline_ms,
@@ -145,12 +146,14 @@ class Router:
             pause, self._policy_hash, entry.position, seed, prepared.path_hash, cached,
         )  # fmt: skip
 
-    def _held(self, session: str, now: float) -> tuple[str | None, bool]:
+    def _held(self, session: str, now: float) -> tuple[str, str | None, bool]:
+        """The session as it is written down, the arm that it keeps, and whether it may not leave it."""
         known = self._sessions.get(session) if isinstance(session, str) else None
         if known is None:
             check_text("a task's session", session)
-            return None, False
-        return known.held(now)
+            clean = without_secrets(session)
+            return (session, None, False) if clean is session else self._held(clean, now)
+        return (session, *known.held(now))
 
     def announce(self) -> None:
         """Say aloud which breakers moved because of what this process recorded."""
@@ -162,7 +165,7 @@ class Router:
     def _told(self, entry: Entry, prepared: Prepared, told: Details) -> bytes:
         """A task that tells more than its request has its own event."""
         check_details(told)
-        return entry.tail(prepared, told)
+        return entry.tail(prepared, without_secrets_in(told))
 
     def _taught(self, entry: Entry, task: Task, now: float) -> tuple[tuple[str, ...], tuple[str, ...], float, bool]:
         """What was learned of just this task: its error, its attempt, its tool."""
@@ -189,6 +192,7 @@ class Router:
 
     def _compile(self, task: Task, request: Request, now: float, known: int) -> Entry:
         check_task(task, self._arms)
+        asked, request = request, speakable(request)
         bypassed = self.care.bypassed(now)
         with self._states.still():
             state, boards, origin = self._state, self._boards, self._origin()
@@ -203,7 +207,7 @@ class Router:
             entry.expires = min(entry.expires, self.care.asked_again_at(entry.bypassed))
         self.care.tell()
         self._leisure = now + LEISURE
-        self._entries.put(request, entry)
+        self._entries.put(asked, entry)
         return entry
 
 
@@ -236,6 +240,12 @@ def check_task(task: Task, arms: Arms) -> None:
         raise BadInput("candidates is empty", cure="leave it out to allow every arm")
     for name in (*(task.candidates or ()), *([task.override] if task.override is not None else [])):
         arms.get(name)
+
+
+def speakable(request: Request) -> Request:
+    """As it is decided and written down."""
+    fields = ("task_type", "repo", "required_tools", "strengths")
+    return request._replace(**{name: without_secrets_in(getattr(request, name)) for name in fields})
 
 
 def hashable(task: Task) -> Task:

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..ledger.ledger import Ledger
 from ..projections.folding import Folder
+from ..redacting import redacted, without_secrets, without_secrets_in
 from . import rules
 from .events import (
     AutoSwitched,
@@ -24,12 +25,12 @@ from .events import (
     Usage,
 )
 from .projection import TURNS
-from .redacting import redacted
 from .rules import Price
 from .state import GOOD, REVERTED, Session, Spent, Turn, Turns, day_of
 from .terms import Answer, Asked, Counsel, Deciding, Ended, Failed, Moved, Room, Share, Step
 
 ROUGH_OUT = 1500
+_NAMES_OF_ASKED = ("turn", "session", "asked", "picked", "task_type", "parent", "agent", "directory")
 LOT = 500
 
 
@@ -62,6 +63,7 @@ class TurnBook:
 
     def begin(self, asked: Asked) -> Answer:
         """Advise, and say what the turn is to be done with: the advice under auto, else what was asked for."""
+        asked = without_secrets_in(asked, _NAMES_OF_ASKED)
         if asked.unadvised:
             return self._unadvised(asked)
         with self._folder.still():
@@ -147,17 +149,18 @@ class TurnBook:
 
     def steps(self, steps: list[Step]) -> Room:
         """What models answered, for the record and for the limits."""
-        for step in steps:
+        for step in map(without_secrets_in, steps):
             self._ledger.record(
                 StepTaken(
                     at=self._now(), turn=step.turn, session=step.session, message=step.message, model=step.model,
                     usage=step.usage, finish=step.finish, error=step.error,
                 )
             )  # fmt: skip
-        return self.room(steps[-1].session if steps else "")
+        return self.room(without_secrets(steps[-1].session) if steps else "")
 
     def end(self, ended: Ended) -> None:
         """The turn is over: its cost and time are learned from, its success is not known by that."""
+        ended = without_secrets_in(ended)
         turn = self._turn(ended.turn)
         if turn is not None and turn.ended:
             return
@@ -178,6 +181,7 @@ class TurnBook:
 
     def fail(self, failed: Failed) -> Moved:
         """A model failed in a turn under auto: where it goes on, or why it stays."""
+        failed = without_secrets_in(failed)
         turn = self._turn(failed.turn)
         if turn is None:
             raise rules.UnknownTurn(f"{failed.turn!r:.60} is no turn of this ledger")
@@ -208,8 +212,9 @@ class TurnBook:
         """Somebody, or something that knows, says what came of a turn; answers which turn that was."""
         rules.check_verdict(verdict, source)
         self._settle()
+        turn = without_secrets_in(turn)
         with self._folder.still():
-            row = self.state.sessions.get(session or "")
+            row = self.state.sessions.get(without_secrets(session or ""))
             name = turn or (row.turn if row is not None else "")
         found = self._turn(name)
         if found is None:
@@ -244,6 +249,7 @@ class TurnBook:
 
     def stopped(self, session: str, limit: str, spent: float, most: float) -> None:
         """The plugin did not let a step start."""
+        session, limit = without_secrets(session), without_secrets(limit)
         fact = LimitReached(at=self._now(), session=session, limit=limit, spent=spent, most=most, stopped=True)
         self._ledger.record(fact)
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from control_plane.redacting import redacted
 from control_plane.turns import rules
 from control_plane.turns.events import Limits
-from control_plane.turns.redacting import redacted
 from control_plane.turns.state import Session, Spent
 from tests.bars.frame import Bar
 
@@ -61,7 +61,7 @@ def looks_at_what_is_spent_only(limits: Limits, session: Session, day: Spent, us
 
 
 def without(rule: int, text: str) -> str:
-    from control_plane.turns import redacting
+    from control_plane import redacting
 
     for place, (instead, pattern) in enumerate(redacting._RULES):
         text = text if place == rule else pattern.sub(instead, text)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from control_plane import Arm, ControlPlane
-from control_plane.turns.redacting import KEPT, LONGEST, redacted
+from control_plane.redacting import KEPT, LONGEST, redacted
 from control_plane.turns.service import Asked
 
 SECRETS = (
