@@ -285,7 +285,7 @@ async def test_the_figures_for_prometheus(front: Front, monkeypatch: pytest.Monk
     assert found["bridge_read_latency_seconds", "0.95"] >= found["bridge_read_latency_seconds", "0.5"] > 0
     assert (await front.client.get("/health")).status_code == 200
     assert (await front.client.get("/ready")).status_code == 200
-    monkeypatch.setattr(front.house.plane.ledger, "size", away)
+    monkeypatch.setattr(front.house.plane._opened, "check_in_use", away)
     answer = await front.client.get("/ready")
     assert (answer.status_code, answer.json()["ready"]) == (503, False)
     assert (await front.client.get("/health")).status_code == 200
