@@ -30,7 +30,7 @@ from .state import GOOD, REVERTED, Session, Spent, Turn, Turns, day_of
 from .terms import Answer, Asked, Counsel, Deciding, Ended, Failed, Moved, Room, Share, Step
 
 ROUGH_OUT = 1500
-_NAMES_OF_ASKED = ("turn", "session", "asked", "picked", "task_type", "parent", "agent", "directory")
+_NAMES_OF_ASKED = ("turn", "session", "asked", "picked", "task_type", "parent", "agent", "directory", "unadvised")
 LOT = 500
 
 
