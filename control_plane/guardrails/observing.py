@@ -5,7 +5,6 @@ import re
 import stat
 import unicodedata
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -15,7 +14,8 @@ from .matching import Matcher
 from .shell.effort import TooMuch
 from .shell.patches import patched_files
 from .shell.reader import read_command
-from .shell.world import World, Write
+from .shell.walking import LONGEST_PATH
+from .shell.world import World, Write, real
 from .showing import shown, stands_for
 from .terms import Mode
 
@@ -66,7 +66,10 @@ def observe(
     command = _command(call)
     said = None if command is None else writable(f"{command}\n{call.cwd}")
     writes, opaque, mentions = _writes(call, world)
-    writes += _guarded(mentions, matcher, world, said or "")
+    try:
+        writes += _guarded(mentions, matcher, world, said or "")
+    except TooMuch:
+        opaque.append("the command names more files than a check may look at")
     targets = _targets(writes, opaque, matcher, world, said)
     whole = repr(sorted(call.arguments.items(), key=lambda pair: str(pair[0]))).encode("utf-8", "replace")
     return Observation(
@@ -139,6 +142,7 @@ def _guarded(mentions: dict[str, str], matcher: Matcher, world: World, said: str
     found: list[Write] = []
     folders: dict[str, str] = {}
     for place, via in mentions.items():
+        world.effort.spend()
         names, whole = _mentioned(place, world, folders)
         for ending in ("", "/\ue001") if whole else ("",):
             if any(matcher.guards(name + ending) for name in names):
@@ -159,11 +163,11 @@ def _mentioned(place: str, world: World, folders: dict[str, str]) -> tuple[list[
     if folder not in folders:
         folders[folder] = os.path.realpath(folder)
     names = [os.path.relpath(place, world.project)]
-    real = f"{folders[folder]}/{base}"
-    if (other := os.path.relpath(real, _real(world.project))) != names[0]:
+    led = f"{folders[folder]}/{base}"
+    if (other := os.path.relpath(led, real(world.project))) != names[0]:
         names.append(other)
-    if world.home and real.startswith(f"{_real(world.home)}/"):
-        names.append(f".opencode/control-plane/{os.path.relpath(real, _real(world.home))}")
+    if world.home and led.startswith(f"{real(world.home)}/"):
+        names.append(f".opencode/control-plane/{os.path.relpath(led, real(world.home))}")
     return names, stat.S_ISDIR(mode) or (not mode and "." not in base)
 
 
@@ -189,6 +193,9 @@ def _targets(
         for write in _listed(writes, world):
             key = (write.path, write.content)
             if key in found:
+                continue
+            if len(write.path) > LONGEST_PATH:
+                opaque.append("a name is longer than that of any file")
                 continue
             target = _target(write, matcher, world, said)
             if target is None:
@@ -254,22 +261,17 @@ def _target(write: Write, matcher: Matcher, world: World, said: str | None) -> T
     )
 
 
-@lru_cache(maxsize=64)
-def _real(folder: str) -> str:
-    return os.path.realpath(folder)
-
-
 def names_of(path: str, project: str, home: str) -> list[str]:
     """Every name in the project that a path goes by: as written, with links followed, in Unicode's common form."""
     try:
-        real, root = os.path.realpath(path), _real(project)
+        led, root = os.path.realpath(path), real(project)
     except (OSError, ValueError):
-        real, root = path, project
-    names = [os.path.relpath(path, project), os.path.relpath(real, root)]
+        led, root = path, project
+    names = [os.path.relpath(path, project), os.path.relpath(led, root)]
     if home:
-        place = os.path.relpath(real, _real(home))
+        place = os.path.relpath(led, real(home))
         if not place.startswith(".."):
             names.append(f".opencode/control-plane/{place}")
     names += [_INVISIBLE.sub("", unicodedata.normalize("NFKC", name)).replace("\\", "/") for name in list(names)]
-    names += [re.sub(r"[. ]+(?=/|$)|:+\$?\w*$", "", name) for name in names if name.rstrip(". ") != name]
+    names += [re.sub(r"(?<![. ])[. ]+(?=/|$)|(?<!:):+\$?\w*$", "", name) for name in names if name.rstrip(". ") != name]
     return [name for name in dict.fromkeys(map(writable, names)) if name] or ["."]

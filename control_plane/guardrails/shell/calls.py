@@ -2,6 +2,7 @@
 
 import re
 
+from .linear import without
 from .reading import reads_alone
 
 # Lists lose members and standard output gets text without a file being touched.
@@ -14,14 +15,15 @@ _RUNS = re.compile(
 # A method that is looked up by a text, and perl's way to edit in place.
 _COMPUTED = re.compile(r"['\"\w)]\s*\]\s*\(|\$\^I")
 _REPLACED = re.compile(r"\breplace(?:All)?\s*\((?!\s*[rbfu]*['\"/])")
-_STRINGS = re.compile(r"""'''.*?'''|\"\"\".*?\"\"\"|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""", re.DOTALL)
-_CALLED = re.compile(r"([A-Za-z_]\w*)\s*(?:\(|`)")
+_STRINGS = r"""'''.*?'''|\"\"\".*?\"\"\"|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"""
+_COMMENT = re.compile(r"(?m)^[^\S\n]*#.*$")
+_CALLED = re.compile(r"\b([A-Za-z_]\w*)\s*(?:\(|`)")
 _WORD = re.compile(r"(?<![\w$@%&:])([A-Za-z_]\w*)[?!]?")
 _MEMBER = re.compile(
     r"\b(?:os|fs|fsp|shutil|pathlib|File|FileUtils|Dir|IO|Kernel|Process|Deno|Bun|process|ctypes|subprocess|child_process)\.(\w+)"
 )
 _OPENED = re.compile(
-    r"\bopen\s*\(\s*[^,()]*,\s*(?!(?:mode\s*=\s*)?['\"][rbtU]+['\"]|encoding|errors|newline|buffering|['\"]<|['\"]utf)"
+    r"\bopen\s*\([^,()]*,\s*(?!(?:mode\s*=\s*)?['\"][rbtU]+['\"]|encoding|errors|newline|buffering|['\"]<|['\"]utf)"
 )
 # `open` of the language or of what unpacks; another module's may make what it opens.
 _OPENED_ELSEWHERE = re.compile(
@@ -69,7 +71,7 @@ _WORDS = _CALLS | frozenset(_READING_WORDS.split())
 def only_reads(text: str, *, paren_less: bool = False) -> bool:
     """`paren_less`: the language calls without parentheses too, so that every word in it may be a call."""
     text = _RUNS.sub(lambda found: "(" if reads_alone(found[1]) else found[0], text)
-    bare = _STRINGS.sub("''", _INNOCENT.sub("", re.sub(r"(?m)^\s*#.*$", "", text)))
+    bare = without(_STRINGS, _INNOCENT.sub("", _COMMENT.sub("", text)), "''")
     bare = _PATTERN.sub("''", bare) if paren_less else bare
     known, called = (_WORDS, _WORD.findall(bare)) if paren_less else (_CALLS, _CALLED.findall(bare))
     if any(name not in known and (len(name) > 1 or not paren_less) for name in called):
@@ -79,6 +81,5 @@ def only_reads(text: str, *, paren_less: bool = False) -> bool:
     ):
         return False
     # A name that reads may have been given to something else.
-    return not any(
-        (one or other) in _CALLED.findall(bare) and (one or other) in _CALLS for one, other in _RENAMED.findall(bare)
-    )
+    renamed = {one or other for one, other in _RENAMED.findall(bare)}
+    return not renamed & _CALLS & set(_CALLED.findall(bare))

@@ -4,39 +4,43 @@ import re
 from typing import NamedTuple
 
 from .calls import only_reads
+from .linear import every, there
 from .sinks import spelled_places
 
-_WRITES = re.compile(
-    r"""\bopen\s*\([^()]{0,300}(?:\([^()]{0,300}\)[^()]{0,300}){0,6},\s*(?:mode\s*=\s*)?[rbu]*['"][rbt]*[wax+]"""
+# In the words of RE2: a text of any length is looked through once.
+_WRITES = (
+    r"""\bopen\s*\([^()]*(?:\([^()]*\)[^()]*){0,6},\s*(?:mode\s*=\s*)?[rbu]*['"][rbt]*[wax+]"""
     r"""|(?:mode|open)\s*=\s*['"][rbt]*[wax+]|\.open\s*\(\s*['"][rbt]*[wax+]"""
-    r"""|write_text|write_bytes|writelines|(?<!stdout)(?<!stderr)\.write\s*\(|[wW]riteFile|appendFile|[wW]riteStream"""
-    r"""|copy[Ff]ile|copytree|\bcpSync|\bcp\s*\(|\brename|os\.replace|\.replace\s*\(\s*[^,()]{0,300}\)|unlink|rmtree|\brm(?:dir)?(?:Sync)?\s*\("""
+    r"""|write_text|write_bytes|writelines|[wW]riteFile|appendFile|[wW]riteStream"""
+    r"""|copy[Ff]ile|copytree|\bcpSync|\bcp\s*\(|\brename|os\.replace|\.replace\s*\([^,()]*\)|unlink|rmtree|\brm(?:dir)?(?:Sync)?\s*\("""
     r"""|os\.remove|\bremove\s*\(\s*['"]|\b(?:copy|move)\s*\(\s*['"]|\bq[qw]?\W\s*\+?[>+]|shutil\.|truncate|symlink|hardlink|os\.link|\.link\s*\("""
     r"""|File\.(?:write|open|new|delete)|IO\.write"""
     r"""|binwrite|FileUtils|file_put_contents|\bfopen|fwrite|fputs|Deno\.|Bun\.write|os\.open|sendfile|\.touch\s*\(|\.save\s*\("""
-    r"""|\bopen\s*\(?\s*(?:my\s+)?\$?\w+\s*,\s*['"]\s*\+?[>|+]|\bopen\s*\(?\s*\(?\s*['"]>|print\s*\{?\s*\$?\w*\}?\s*>|>>?\s*\(?['"]|->spew|fileinput"""
+    r"""|\bopen\s*\(?\s*(?:my\s+)?\$?[\pL\pN_]+\s*,\s*['"]\s*\+?[>|+]|\bopen\s*\(?\s*\(?\s*['"]>|print\s*\{?\s*\$?[\pL\pN_]*\}?\s*>|>>?\s*\(?['"]|->spew|fileinput"""
     r"""|io\.open|io\.output|\bdump\s*\(|savetxt"""
     r"""|extractall|\.extract\s*\(|write(?:Lines|RDS|\.csv|\.table)|saveRDS|file\.(?:remove|rename|create|append|copy)|to_csv|to_json|WriteAllText|Set-Content|Out-File|\bspit\b|ofstream|\+>|-i\b"""
 )
-_RUNS = re.compile(
+_RUNS = (
     r"os\.(?:system|popen|exec|spawn|posix_spawn)|subprocess|pty\.spawn|child_process|execSync|spawnSync|\bsystem\s*\(?|\bexec\s*[('\"]"
     r"|`|%x|Popen|popen|shell_exec|passthru|Open3|qx|\$\$?\(|Deno\.(?:run|Command)|Bun\.(?:spawn|\$)|runpy|os\.execute"
 )
-_HIDES = re.compile(
-    r"(?<![.\w])exec\s*\(|(?<![.\w])eval\b|(?<!re\.)(?<!\w)compile\s*\(|__import__|getattr\s*\(|setattr\s*\(|b(?:16|32|64|85)decode|a85decode"
+_HIDES = (
+    r"__import__|getattr\s*\(|setattr\s*\(|b(?:16|32|64|85)decode|a85decode"
     r"|decodebytes|fromhex|unhexlify|a2b_|codecs|marshal|pickle|zlib|\bchr\s*\(|\bord\s*\(|fromCharCode|fromCodePoint|atob|Buffer\.from|pack\s*\("
     r"|globals\s*\(|locals\s*\(|__builtins__|builtins|__dict__|importlib|\bFunction\s*\(|instance_eval|class_eval|\\x[0-9a-fA-F]{2}"
     r"|\\u\{?[0-9a-fA-F]{2}|\\[0-7]{3}|rot_?13|::\s*-1|\breversed\b|\.reverse\b|Base64|MIME|require\s*\(\s*[^'\"]|translate\s*\(|\bsend\s*\("
 )
-_DEPENDS = re.compile(
+_DEPENDS = (
     r"input\s*\(|stdin|environ|getenv|process\.env|\bENV\b|\$ENV|listdir|scandir|\bglob\b|os\.walk|iterdir|readdir|Dir\.|urlopen|requests"
-    r"|\.join\s*\(\s*['\"]['\"]|['\"]\s*\.join|\.format\s*\(|%\s*[(\w'\"]|\{[^{}]{0,80}\}[^'\"]{0,80}['\"]|replace\s*\([^()]{0,300},|\.sub\s*\(|upper|lower\s*\(|strip"
+    r"|\.join\s*\(\s*['\"]['\"]|['\"]\s*\.join|\.format\s*\(|%\s*[(\pL\pN_'\"]|\{[^{}]{0,80}\}[^'\"]{0,80}['\"]|replace\s*\([^()]*,|\.sub\s*\(|upper|lower\s*\(|strip"
 )
-_TEXT = re.compile(
-    r"""(?:'''(.*?)'''|\"\"\"(.*?)\"\"\"|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|`([^`]*)`)""", re.DOTALL
-)
-_PERL_TEXT = re.compile(r"(?:q[qwx]?|%[qQwx]?)\s*[({\[<|/!]([^)}\]>|/!]*)[)}\]>|/!]")
-_WORD = re.compile(r"[\w.~/@+:-]*[/.][\w./@+-]+")
+# Where what stands before a name decides; each begins with its name, so a text is looked through once as well.
+_WRITES_TO = re.compile(r"(?<!stdout)(?<!stderr)\.write\s*\(")
+_HIDES_IN = re.compile(r"(?<![.\w])exec\s*\(|(?<![.\w])eval\b|(?<!re\.)(?<!\w)compile\s*\(")
+_TEXT = r"""(?:'''(.*?)'''|\"\"\"(.*?)\"\"\"|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|`([^`]*)`)"""
+_PERL_TEXT = r"(?:q[qwx]?|%[qQwx]?)\s*[({\[<|/!]([^)}\]>|/!]*)[)}\]>|/!]"
+_WORD = r"[\pL\pN\pM_.~/@+:-]*[/.][\pL\pN\pM_./@+-]+"
+_BLANK = re.compile(r"[^\S\n]")
 MOST_TEXTS = 400
 
 
@@ -50,20 +54,25 @@ class Code(NamedTuple):
 
 
 def read_code(text: str, *, paren_less: bool = False) -> Code:
-    writes, runs, hides = (found.search(text) is not None for found in (_WRITES, _RUNS, _HIDES))
-    texts = [next(filter(None, found), "") for found in _TEXT.findall(text)]
-    texts += _PERL_TEXT.findall(text)
+    # Whatever a language takes for a blank is one here.
+    bare = _BLANK.sub(" ", text)
+    writes, runs, hides = _may_write(bare), there(_RUNS, bare), there(_HIDES, bare) or bool(_HIDES_IN.search(bare))
+    texts = [*every(_TEXT, text), *every(_PERL_TEXT, text)]
     texts = [one for one in texts if one][:MOST_TEXTS]
     commands: tuple[str, ...] = ()
     if runs:
         commands = (*texts, *(" ".join(texts[at : at + 8]) for at in range(len(texts))))
     named = [one for one in texts if "\n" not in one and len(one) < 1000]
-    whole = [*named, *_chains(named), *_WORD.findall(text)]
-    spelled = spelled_places(text, _WRITES) if writes and not runs else None
+    whole = [*named, *_chains(named), *every(_WORD, text)]
+    spelled = spelled_places(text, _may_write) if writes and not runs else None
     if spelled is not None and not hides and only_reads(spelled.rest, paren_less=paren_less):
         return Code(True, False, spelled.places, ())
-    hidden = hides or (writes and _DEPENDS.search(text) is not None and spelled is None)
+    hidden = hides or (writes and there(_DEPENDS, bare) and spelled is None)
     return Code(writes, hidden, tuple(dict.fromkeys(whole)) if writes else (), commands)
+
+
+def _may_write(bare: str) -> bool:
+    return there(_WRITES, bare) or _WRITES_TO.search(bare) is not None
 
 
 def _chains(texts: list[str]) -> list[str]:
@@ -76,5 +85,5 @@ def _chains(texts: list[str]) -> list[str]:
 
 def joined_texts(text: str) -> list[str]:
     """What the texts in this code could be put together to."""
-    texts = [next(filter(None, found), "") for found in _TEXT.findall(text)][:MOST_TEXTS]
+    texts = every(_TEXT, text)[:MOST_TEXTS]
     return _chains([one for one in texts if one and "\n" not in one and len(one) < 1000])

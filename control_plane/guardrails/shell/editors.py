@@ -53,7 +53,7 @@ def _awk(reader: "Reader", call: "Call") -> None:
         program = text or ""
     given = [words[at + 1] for at, word in enumerate(words[:-1]) if word == "-v"]
     values = dict(one.split("=", 1) for one in given if "=" in one)
-    for target in re.findall(r"print[^;{}|]{0,300}>>?\s*\(?\s*(\"[^\"]*\"|\w+)", program):
+    for target in re.findall(r"print[^;{}|]{0,300}>>?\s*(?:\(\s*)?(\"[^\"]*\"|\w+)", program):
         named = target.strip('"') if target.startswith('"') else values.get(target)
         if named:
             within.write(named, program, "awk")

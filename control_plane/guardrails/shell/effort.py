@@ -2,7 +2,7 @@
 
 from time import thread_time
 
-MOST_SECONDS, MOST_ENTRIES = 1.0, 100_000
+MOST_SECONDS, MOST_ENTRIES, MOST_TEXT = 1.0, 100_000, 16 << 20
 
 
 class TooMuch(Exception):
@@ -10,12 +10,13 @@ class TooMuch(Exception):
 
 
 class Effort:
-    """Seconds of this thread's own work, so that a busy machine changes no decision, and entries on the disk."""
+    """Seconds of this thread's own work, so that a busy machine changes no decision; entries on the disk; text made."""
 
-    def __init__(self, seconds: float = MOST_SECONDS, entries: int = MOST_ENTRIES) -> None:
-        self._until, self._entries = thread_time() + seconds, entries
+    def __init__(self) -> None:
+        self._until, self._entries, self._text = thread_time() + MOST_SECONDS, MOST_ENTRIES, MOST_TEXT
 
-    def spend(self, entries: int = 0) -> None:
+    def spend(self, *, entries: int = 0, text: int = 0) -> None:
         self._entries -= entries
-        if self._entries < 0 or thread_time() > self._until:
+        self._text -= text
+        if self._entries < 0 or self._text < 0 or thread_time() > self._until:
             raise TooMuch

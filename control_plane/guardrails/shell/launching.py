@@ -91,6 +91,6 @@ def spawned(reader: "Reader", call: "Call") -> str | None:
     within, text = reader, words[words.index("-c") + 1] if "-c" in words[:-1] else call.stdin
     if text is None and len(words) > 1:
         within, text, _ = reader.to_run(words[-1], call.cwd)
-    for command in re.findall(r"(?:^|[;\n{])\s*(?:spawn|exec|system)\s+(?:-\w+\s+)*([^;\n}]+)", text or ""):
+    for command in re.findall(r"(?:^|[;\n{])[^\S\n]*(?:spawn|exec|system)\s+(?:-\w+\s+)*([^;\n}]+)", text or ""):
         within.script(command)
     return None

@@ -1,5 +1,7 @@
 """A shell command's text as words and operators. Quotes are resolved, what must be expanded is kept as a part."""
 
+import re
+from itertools import groupby
 from typing import NamedTuple
 
 OPERATORS = (
@@ -8,6 +10,7 @@ OPERATORS = (
 )  # fmt: skip
 REDIRECTS = {"<<<", "&>>", "<<-", "<<", ">>", ">|", "<>", ">&", "<&", "&>", "<", ">"}
 _BLANK = " \t\r"
+_PLAIN, _QUOTED = re.compile(r"""[^\s'"\\$`<>&|;()]+"""), re.compile(r"""[^"\\$`]+""")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "v": "\v"}
 
 
@@ -124,8 +127,7 @@ class _Lexer:
             elif char in "$`" or self._text[self._at : self._at + 2] in ("<(", ">("):
                 parts.append(self._dollar(quoted=False))
             else:
-                parts.append(Part("text", char, False))
-                self._at += 1
+                parts.append(self._run_of(_PLAIN, quoted=False))
         return _joined(parts)
 
     def _double(self) -> list[Part]:
@@ -141,9 +143,14 @@ class _Lexer:
             elif char in "$`":
                 parts.append(self._dollar(quoted=True))
             else:
-                parts.append(Part("text", char, True))
-                self._at += 1
+                parts.append(self._run_of(_QUOTED, quoted=True))
         return _joined(parts)
+
+    def _run_of(self, plain: re.Pattern[str], *, quoted: bool) -> Part:
+        """The characters from here on that mean nothing but themselves, one at least."""
+        found = plain.match(self._text, self._at + 1)
+        start, self._at = self._at, found.end() if found else self._at + 1
+        return Part("text", self._text[start : self._at], quoted)
 
     def _dollar(self, *, quoted: bool) -> Part:
         text, start = self._text, self._at
@@ -245,11 +252,9 @@ def unescape(text: str) -> str:
 def _joined(parts: list[Part]) -> list[Part]:
     """Neighbouring texts of one kind as one part."""
     out: list[Part] = []
-    for part in parts:
-        if out and part.kind == "text" == out[-1].kind and out[-1].quoted == part.quoted:
-            out[-1] = out[-1]._replace(text=out[-1].text + part.text)
-        else:
-            out.append(part)
+    for (kind, quoted), group in groupby(parts, lambda part: (part.kind, part.quoted)):
+        same = list(group)
+        out += [Part(kind, "".join(part.text for part in same), quoted)] if kind == "text" else same
     return out
 
 

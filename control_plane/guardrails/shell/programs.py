@@ -25,6 +25,7 @@ _OUTPUT = re.compile(r"^(?:-o|--?(?:[a-z0-9-]+_)?out(?:[_-]?(?:put|file|dir|fold
 def run(reader: "Reader", call: "Call") -> str | None:
     """Read one simple command; answers what it prints, None when that cannot be foretold."""
     words = call.words
+    reader.world.effort.spend(text=sum(map(len, words)))
     if UNKNOWN in words[0]:
         reader.opaque.append("which program runs is known to the running command only")
         return None
@@ -212,7 +213,7 @@ def printed_by_printf(words: list[str]) -> str:
     out, rounds = "", 0
     while rounds < 64:
         rounds += 1
-        pieces = re.split(r"(%(?:[-+ #0]*\d*(?:\.\d+)?[sdibqcuxX]|%))", shape)
+        pieces = re.split(r"(%(?:[-+ #0-9]*(?:\.\d+)?[sdibqcuxX]|%))", shape)
         for piece in pieces:
             if piece == "%%":
                 out += "%"

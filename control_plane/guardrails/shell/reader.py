@@ -11,7 +11,7 @@ from .mentions import LONGEST_WORD, places
 from .words import Words
 from .world import UNKNOWN, Leaves, World, Write
 
-DEEPEST, MOST_WRITES, MOST_MENTIONS, MOST_STEPS, LONGEST = 12, 2000, 4000, 4000, 512 << 10
+DEEPEST, MOST_WRITES, MOST_MENTIONS, MOST_STEPS, LONGEST = 12, 2000, 4000, 4000, 64 << 10
 _ASSIGNMENT = re.compile(r"^([A-Za-z_]\w*)(?:\[[^\]]*\])?\+?=")
 _ARRAY = re.compile(r"^[A-Za-z_]\w*\+?=$")
 _EXTENDED = re.compile(r"[@+?*!]\(")
@@ -82,6 +82,7 @@ class Reader:
     ) -> None:  # fmt: skip
         if not path or path in _HARMLESS or path.startswith(("/dev/fd/", "&")):
             return
+        self.world.effort.spend()
         via = via.rpartition("/")[2]
         if UNKNOWN in path:
             self.opaque.append(f"{via} writes to a file that only the running command knows")
@@ -106,6 +107,7 @@ class Reader:
     def mention(self, text: str, via: str, *, cwd: str = "") -> None:
         """A program that may write is told of this; which place it is, and whether it is guarded, is not known here."""
         for path in places(text):
+            self.world.effort.spend()
             if len(self.mentions) >= MOST_MENTIONS:
                 self.opaque.append("the command names more files than are looked at")
                 return
@@ -135,6 +137,7 @@ class Reader:
         if self._depth + depth > DEEPEST:
             self.opaque.append("commands are nested too deeply to be read")
             return UNKNOWN
+        self.world.effort.spend(text=len(text))
         if UNKNOWN in text:
             self.opaque.append("a shell is given a text that only the running command knows")
         before, self.words.positional = self.words.positional, positional or self.words.positional
@@ -374,11 +377,12 @@ class Reader:
     def assign(self, name: str, values: list[str], *, adds: bool = False) -> None:
         """A variable may have held other values on another way through the script: all of them stay possible."""
         value = " ".join(values)
+        value = value if len(value) <= LONGEST else UNKNOWN
         if name in _RUN_LATER and value:
             self.script(value)
         builtins.variable(self, name, value)
         known = self.words.variables.get(name, [])
         if adds:
-            self.words.variables[name] = [one + value for one in known or [""]]
+            self.words.variables[name] = [(one + value)[: LONGEST + 1] for one in known or [""]]
         else:
             self.words.variables[name] = [value, *(one for one in known if one != value)][:16]

@@ -2,9 +2,10 @@
 
 import fnmatch
 import os
-import re
 from typing import TYPE_CHECKING
 
+from ..errors import BadPattern
+from ..patterns import compiled
 from .options import split_options
 from .world import UNKNOWN
 
@@ -43,6 +44,7 @@ def find(reader: "Reader", call: "Call") -> str | None:
     ]
     for at, word in enumerate(words):
         if word in ("-exec", "-execdir", "-ok", "-okdir"):
+            reader.world.effort.spend(text=(len(words) - at) * len(found))
             end = next((to for to in range(at, len(words)) if words[to] in (";", "+", "\\;")), len(words))
             if words[end : end + 1] != ["+"] and "{}" in words[at + 1 : end]:
                 for path in found[:MOST_RUNS]:
@@ -66,6 +68,7 @@ def _found(reader: "Reader", root: str, names: list[str]) -> list[str]:
     if not reader.world.is_folder(root):
         return [root]
     every = reader.world.files_under(root)
+    reader.world.effort.spend(text=len(names) * len(every) * 16)
     return [path for path in every if any(
         fnmatch.fnmatch(os.path.basename(path).lower(), name.lower()) or fnmatch.fnmatch(path, name) for name in names
     )] if names else every  # fmt: skip
@@ -86,17 +89,19 @@ def fd(reader: "Reader", call: "Call") -> str | None:
         for path in reader.world.files_under(reader.world.absolute(root, call.cwd))
     ]
     try:
-        wanted = re.compile(rest[0] if rest else "", re.IGNORECASE)
-    except re.error:
-        wanted = re.compile("")
+        wanted = compiled(rest[0] if rest else "", ignore_case=True)
+    except BadPattern:
+        wanted = compiled("")
     found = [
         path
         for path in every
-        if wanted.search(os.path.basename(path)) and (extension is None or path.endswith(f".{extension.lstrip('.')}"))
+        if wanted.search(os.fsencode(os.path.basename(path)))
+        and (extension is None or path.endswith(f".{extension.lstrip('.')}"))
     ]
     inner = words[at + 1 :]
     if inner:
         marked = any("{}" in word for word in inner)
+        reader.world.effort.spend(text=len(inner) * len(found))
         given = [word.replace("{}", path) for word in inner for path in (found if "{}" in word else [""])]
         run(reader, call._replace(words=given if marked else [*inner, *found]))
     return "\n".join(found)

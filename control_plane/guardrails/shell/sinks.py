@@ -1,6 +1,7 @@
 """Whether code spells out every place that it writes to: then what it writes may come from anywhere."""
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 _LITERAL = r"""(?<!\w)[rb]?(?:'[^'\\{}\n]*'|"[^"\\{}\n]*")"""
@@ -20,7 +21,7 @@ class Spelled(NamedTuple):
     rest: str
 
 
-def spelled_places(text: str, writes: "re.Pattern[str]") -> Spelled | None:
+def spelled_places(text: str, writes: Callable[[str], bool]) -> Spelled | None:
     """`writes` finds calls that write; none may be left beside those whose place is a plain text."""
     places: list[str] = []
     opened = set(re.findall(rf"\bas\s+({_NAME})\s*:|(?<![\w.])({_NAME})\s*=\s*(?:io\.)?open\s*\(", text))
@@ -34,7 +35,7 @@ def spelled_places(text: str, writes: "re.Pattern[str]") -> Spelled | None:
 
     rest = re.sub(r"\)\.write\s*\(", ")(", _HEADS.sub(spelled, text))
     rest = _INTO_OPENED.sub(lambda found: "" if found[1] is None or found[1] in handles else found[0], rest)
-    return Spelled(tuple(places), rest) if "open(" not in rest and writes.search(rest) is None else None
+    return Spelled(tuple(places), rest) if "open(" not in rest and not writes(rest) else None
 
 
 def _bound_once(name: str, text: str) -> str:

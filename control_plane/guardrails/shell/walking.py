@@ -29,7 +29,7 @@ def files_under(folder: str, root: str, effort: Effort) -> Iterator[str]:
     if not inside(top, real):
         return
     for parent, folders, files in os.walk(top):
-        effort.spend(len(folders) + len(files) + 1)
+        effort.spend(entries=len(folders) + len(files) + 1)
         folders[:] = sorted(one for one in folders if one not in PASSED_BY)
         place = folder.rstrip("/") + parent[len(real.rstrip("/")) :]
         yield from (f"{place}/{file}" for file in files)
@@ -69,7 +69,7 @@ def _entries(folder: str, root: str, effort: Effort) -> list[tuple[str, bool]]:
                 entries = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
         except OSError:
             return []
-        effort.spend(len(entries) + 1)
+        effort.spend(entries=len(entries) + 1)
         return sorted(entries)
     if inside(root, real):
         return [(root[len(real) :].strip("/").partition("/")[0], True)]

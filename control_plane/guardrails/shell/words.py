@@ -6,7 +6,7 @@ from collections.abc import Callable
 from .lexer import Part, Token, substitutions
 from .world import UNKNOWN, World
 
-MOST = 128
+MOST, LONGEST = 128, 64 << 10
 # A quoted character that would have a meaning without its quotes is kept apart until all is expanded.
 _SPECIAL = "{},*?[]~ \t\n"
 _APART = {ord(char): chr(0xE100 + at) for at, char in enumerate(_SPECIAL)}
@@ -28,12 +28,17 @@ class Words:
         """Every word that this one may become; a superset when a variable may hold several values."""
         texts = [""]
         for part in token.parts:
-            texts = [text + value for text in texts for value in self._values(part)][: MOST + 1]
+            values = self._values(part)
+            self.world.effort.spend(text=len(texts) * sum(map(len, values)))
+            texts = [text + value for text in texts for value in values][: MOST + 1]
+            if len(texts[0]) > LONGEST:
+                texts = [UNKNOWN]
         if len(texts) > MOST:
             texts = [*texts[:MOST], UNKNOWN]
         between = "".join(self.variables.get("IFS", ())) if any(part.kind != "text" for part in token.parts) else ""
         texts = [text.translate(dict.fromkeys(map(ord, between), " ")) for text in texts] if between else texts
         split = [piece for text in texts for piece in (text.split() or ([""] if token.parts else []))]
+        self.world.effort.spend(text=sum(map(len, texts)))
         braced = [one for text in split for one in _braces(text)][: MOST * 2]
         found = [one for text in braced for one in self._paths(text, cwd, globs)]
         return [one.translate(_BACK) for one in found]
@@ -51,7 +56,7 @@ class Words:
         for command in substitutions(body) if "$(" in body or "`" in body else ():
             printed = self._output(command)
             body = body.replace(f"$({command})", printed, 1).replace(f"`{command}`", printed, 1)
-        return re.sub(r"(?<!\\)\$(?:\{(\w[^}]*)\}|([A-Za-z_]\w*|\d))", one, body)
+        return re.sub(r"(?<!\\)\$(?:\{(\w[^}]{0,1000})\}|([A-Za-z_]\w*|\d))", one, body)
 
     def value(self, expression: str) -> list[str]:
         if expression[:1] == "!":
@@ -93,6 +98,7 @@ class Words:
             return [v[start : start + int(found[2])] if found[2] else v[start:] for v in values] or [""]
         if (found := re.match(r"^(//?)([^/*?\[]*)/(.*)$", rest, re.DOTALL)) is not None:
             count = -1 if found[1] == "//" else 1
+            self.world.effort.spend(text=sum(v.count(found[2]) * len(found[3]) for v in values))
             return [v.replace(found[2], found[3], count) for v in values]
         if (found := re.match(r"^(##?|%%?)([^*?\[]*)$", rest)) is not None:
             return [v.removeprefix(found[2]) if found[1][0] == "#" else v.removesuffix(found[2]) for v in values]

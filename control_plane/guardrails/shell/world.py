@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +38,11 @@ class Leaves(Enum):
     CONTENT, AS_IT_WAS, LONGER, CHANGED = range(4)
 
 
+@lru_cache(maxsize=64)
+def real(folder: str) -> str:
+    return os.path.realpath(folder)
+
+
 class World:
     """The disk around one command, looked at and never touched."""
 
@@ -46,7 +52,7 @@ class World:
         self.cwd, self.project, self.environment, self.began = cwd, project, environment, began
         self.effort = Effort()
         self.home = home
-        self._root, self._home = os.path.realpath(project), os.path.realpath(home) if home else ""
+        self._root, self._home = real(project), real(home) if home else ""
 
     def absolute(self, path: str, cwd: str) -> str:
         """The path with `.` and `..` taken out, as its text says; links are another matter."""
@@ -57,11 +63,11 @@ class World:
     def read(self, path: str) -> str | None:
         """The text of a file that a command may quote: one of the project's, and no secret."""
         try:
-            real = os.path.realpath(path)
+            place = os.path.realpath(path)
         except (OSError, ValueError):
             return None
-        secret = any(_SECRET.fullmatch(part) for part in real[len(self._root) :].split("/"))
-        return self.program(path) if inside(real, self._root) and not secret else None
+        secret = any(_SECRET.fullmatch(part) for part in place[len(self._root) :].split("/"))
+        return self.program(path) if inside(place, self._root) and not secret else None
 
     def program(self, path: str) -> str | None:
         """The text of a file that is run, wherever it lies; nothing of it may reach the one who asked."""
@@ -74,9 +80,9 @@ class World:
 
     def _of_a_home(self, path: str) -> bool:
         """Whether the file belongs to a control plane: keys, tokens and records are for no command."""
-        real = Path(os.path.realpath(path))
-        return bool(self._home and inside(str(real), self._home)) or any(
-            (folder / "home.json").exists() for folder in real.parents
+        place = Path(os.path.realpath(path))
+        return bool(self._home and inside(str(place), self._home)) or any(
+            (folder / "home.json").exists() for folder in place.parents
         )
 
     def holds(self, path: str, *, exists: bool = False) -> bool:

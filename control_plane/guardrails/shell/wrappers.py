@@ -81,7 +81,7 @@ def _inner(reader: "Reader", call: "Call", name: str, rest: list[str], own: list
     if name == "parallel" and len(rest) == 1:
         rest = rest[0].split()
     if name in ("xargs", "parallel"):
-        rest = _with_arguments(rest, call.words, call.stdin)
+        rest = _with_arguments(reader, rest, call.words, call.stdin)
     return run(reader, call._replace(words=rest)) if rest and rest[0] else None
 
 
@@ -138,7 +138,7 @@ def _carried_script(name: str, words: list[str], at: int) -> str | None:
     return None
 
 
-def _with_arguments(rest: list[str], words: list[str], stdin: str | None) -> list[str]:
+def _with_arguments(reader: "Reader", rest: list[str], words: list[str], stdin: str | None) -> list[str]:
     """What `xargs` puts behind the command, or in the place of its `-I` mark."""
     if ":::" in rest:
         given, rest = rest[rest.index(":::") + 1 :], rest[: rest.index(":::")]
@@ -147,5 +147,6 @@ def _with_arguments(rest: list[str], words: list[str], stdin: str | None) -> lis
     mark = next((words[at + 1] for at, word in enumerate(words[:-1]) if word == "-I"), None)
     mark = mark or next((word[2:] for word in words if word.startswith("-I") and len(word) > 2), None) or "{}"
     if any(mark in word for word in rest):
+        reader.world.effort.spend(text=len(rest) * sum(map(len, given)))
         return [word.replace(mark, one) for word in rest for one in (given if mark in word else [""])]
     return [*rest, *given]
