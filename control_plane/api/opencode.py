@@ -29,6 +29,7 @@ class Welcome(msgspec.Struct, frozen=True):
     unlisted: int
     room: Room
     samples: bool = False
+    enforced: bool = False
 
 
 class StepsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,7 +73,9 @@ async def hello(data: JSONBody[HelloBody], request: Request[Any, Any, Any], plan
     turns, known = plane.turns, frozenset(plane.turns.models)
     listed = tuple([name for name in data.models if name in known])
     state = turns.state
-    return Welcome(state.auto, state.incumbent, listed, len(data.models) - len(listed), turns.room(""), state.samples)
+    enforced = await anyio.to_thread.run_sync(plane.guard.enforces)
+    unlisted = len(data.models) - len(listed)
+    return Welcome(state.auto, state.incumbent, listed, unlisted, turns.room(""), state.samples, enforced)
 
 
 @post("/api/opencode/turn", status_code=200, summary="Which model takes this turn?")

@@ -10,7 +10,8 @@ import os
 from ..clock import Clock
 from ..replacing import replace
 
-OFF, FAILURES, LONGEST_OFF, MOST_FAILURES = "guard-off.json", "guard-failures.jsonl", 24 * 3600.0, 1 << 20
+OFF, FAILURES, ENFORCED = "guard-off.json", "guard-failures.jsonl", "guard-enforced"
+LONGEST_OFF, MOST_FAILURES = 24 * 3600.0, 1 << 20
 
 
 def now() -> float:
@@ -41,6 +42,21 @@ def switched_off(home: str, at: float) -> dict[str, float | str] | None:
         return None
     fits = until - began <= LONGEST_OFF + 1 and began <= at + 60
     return {"began": began, "until": until, "actor": str(told.get("actor", ""))[:100]} if fits and until > at else None
+
+
+def tell_enforced(home: str, enforced: bool) -> None:
+    """Leave word for hooks that get no answer."""
+    path = os.path.join(home, ENFORCED)
+    with contextlib.suppress(OSError):
+        if enforced:
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        else:
+            os.unlink(path)
+
+
+def enforced(home: str) -> bool:
+    """Whether anything was enforced when a call was decided last."""
+    return os.path.exists(os.path.join(home, ENFORCED))
 
 
 def keep_failure(home: str, session: str, event: str, tool: str, reason: str, *, went_on: bool) -> None:

@@ -52,6 +52,7 @@ class Guard:
         self._news: dict[str, dict[str, list[Any]]] = {}
         self._noting, self._loading, self._tidied = threading.Lock(), threading.Lock(), self._clock.monotonic()
         self._saving, self._unsaved = threading.Lock(), ""
+        self._enforced: bool | None = None
         self._absorb()
 
     # One check.
@@ -106,6 +107,9 @@ class Guard:
             state, position = self.folder.state(GUARD), self.folder.position
             modes, past = self._modes(state), _past(state, seen.session)
             verdict = decide(matcher, modes, past, seen, now)
+        if self._enforced is not (enforced := modes.anything_enforced()):
+            self._enforced = enforced
+            outside.tell_enforced(self.home, enforced)
         decision, hits = new_id(now), without_secrets_in(verdict.hits)
         self.ledger.record(
             e.Decided(
@@ -289,6 +293,11 @@ class Guard:
         """What is enforced where, switches included."""
         self._heed_switch(self._clock.now())
         return self._modes(self.state())
+
+    def enforces(self) -> bool:
+        """Whether anything is enforced at this moment, and so whether no answer may be taken for a yes."""
+        modes = self.modes()
+        return modes.anything_enforced() and modes.off_until <= self._clock.now()
 
     def past(self, session: str) -> Past:
         """What is known of a session."""

@@ -1,6 +1,7 @@
 // The control plane's plugin for OpenCode 1.x. One file, no dependencies; `control-plane opencode install` puts it here.
 // It observes. With auto on it chooses the model of turns whose model is control-plane/auto, and of no others.
-// Whatever is wrong with the control plane, a turn goes on: nothing here waits longer than `PATIENCE_MS` for it.
+// Whatever is wrong with the control plane, a turn goes on, and waits no longer than `PATIENCE_MS` for it; a tool waits for its
+// guard check up to `GUARD_MS`, and where guardrails are enforced no answer is a no.
 // What leaves this process: ids, hashes, sizes, paths, models, tokens, costs, times. Answers and keys do not; prompts only after
 // `control-plane opencode samples on`.
 import { createHash } from "node:crypto"
@@ -16,6 +17,7 @@ const PATIENCE_MS = SETTINGS.wait_ms || 40 // what a turn waits for the control 
 const FIRST_MS = SETTINGS.first_ms || 5000 // what the first turn of a process waits at most, while a server is being started for it
 const SERVER_MS = 10000 // a server that was started may take so long until it answers
 const ALIVE_MS = 180000 // the server ends once nobody has asked for a while; who is still here says so
+const GUARD_MS = SETTINGS.guard_ms || 5000 // what a tool waits for its guard check, at most
 const BACKGROUND_MS = 3000 // what nobody waits for may take longer
 const SIGN_MS = 2500 // a model that gives no sign of life for so long is taken to hang; see `patience`
 const QUEUE = 1000
@@ -96,6 +98,22 @@ class Link {
     try { const said = await Promise.race([asked, late]); this.lates = 0; return said }
     catch (fault) { this.fell(fault); return null }
     finally { clearTimeout(timer) }
+  }
+  // For a tool that waits: an answer, or why there is none. Lateness elsewhere keeps nobody from asking, and lateness here nobody
+  // from asking again. `worth`: a server that is away is waited for as well.
+  async surely(path, body, ms, worth) {
+    const until = now() + ms
+    if (this.url === null || this.down) {
+      const revived = Promise.resolve(this.revive())
+      if (worth || this.hopeful) await Promise.race([revived, sleep(ms)])
+      if (this.url === null || this.down) return { fault: this.reason }
+    }
+    try { return { said: await this.ask(path, body, Math.max(1, until - now())) } }
+    catch (fault) {
+      if (fault.name === "TimeoutError") return { fault: `no answer within ${ms / 1000} s` }
+      this.fell(fault)
+      return { fault: String(fault.message || fault) }
+    }
   }
   // For what nobody waits for: in order, and again once the control plane is back.
   tell(path, body, then) {
@@ -186,7 +204,7 @@ export const ControlPlane = async (ctx) => {
   const client = ctx.client
   const sessions = new Map(), turns = new Map(), seen = new Set(), quiet = new Map(), slowest = new Map(), silences = new Map()
   const notes = new Map(), cautions = new Set()
-  const world = { auto: false, registered: false, candidates: [], models: [], traits: new Map(), agents: new Map(), fallback: null, room: null, saidAway: "" }
+  const world = { auto: false, registered: false, candidates: [], models: [], traits: new Map(), agents: new Map(), fallback: null, room: null, enforced: false, saidAway: "" }
   let timer = null, alive = null, greeting = null, disposed = false
 
   const toast = (message, variant = "info") => client.tui.showToast({ body: { title: "control plane", message, variant, duration: 6000 } }).catch(() => {})
@@ -209,6 +227,7 @@ export const ControlPlane = async (ctx) => {
       world.incumbent = said.incumbent
       world.room = said.room
       world.samples = said.samples
+      world.enforced = !!said.enforced
     },
   })
 
@@ -505,15 +524,24 @@ export const ControlPlane = async (ctx) => {
   // reads behind the tool's result, and the person is told when nobody can vouch for the answer.
   const brakes = () => Object.fromEntries(["OPENCODE_ENFORCEMENT_MODE", "OPENCODE_ENFORCE_FAMILIES", "OPENCODE_STOP_CHECK_MODE"].filter((name) => process.env[name]).map((name) => [name, process.env[name]]))
   const call = (input, args) => ({ session: input.sessionID, tool: input.tool, args: args || {}, cwd: ctx.directory, client: "opencode", env: brakes() })
+  // What this process's environment says holds for its calls; else what the server said last.
+  const enforcing = () => { const told = process.env.OPENCODE_ENFORCEMENT_MODE; return ["off", "shadow", "enforce"].includes(told) ? told === "enforce" : world.enforced }
+  function caution(what) {
+    if (cautions.has(what)) return
+    cautions.add(what)
+    if (cautions.size > 100) cautions.delete(cautions.values().next().value)
+    toast(`Guardrails: ${what}`, "warning")
+  }
   async function check(input, output) {
     if (HARMLESS.test(input.tool)) return
-    const said = await link.soon("/api/guard/check", call(input, output.args))
-    if (!said) return
-    if (said.warning && !cautions.has(said.warning)) {
-      cautions.add(said.warning)
-      if (cautions.size > 100) cautions.delete(cautions.values().next().value)
-      toast(`Guardrails: ${said.warning}`, "warning")
+    const { said, fault } = await link.surely("/api/guard/check", call(input, output.args), GUARD_MS, enforcing())
+    if (!said) {
+      if (enforcing()) throw new Error(`[BLOCK] Guardrails are enforced and could not look at this call: ${fault}. For a person: \`control-plane doctor\` says what is wrong.`)
+      caution(`a call went on unchecked: ${fault}`)
+      return
     }
+    if (said.mode === "enforce") world.enforced = true
+    if (said.warning) caution(said.warning)
     if (said.decision === "block") throw new Error(said.message)
     if (said.message) notes.set(input.callID, said.message)
     if (notes.size > 500) notes.delete(notes.keys().next().value)
