@@ -1,6 +1,8 @@
 """The entries in Claude Code's settings that call our hook; what else stands there stays as it is."""
 
 import json
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,24 +10,32 @@ from ..replacing import replace
 from .errors import BadPayload
 
 EVENTS = {"UserPromptSubmit": 15, "PreToolUse": 15, "PostToolUse": 15, "Stop": 900}
-COMMAND = "control-plane guard hook"
 
 
-def install(settings: Path, command: str = COMMAND) -> list[str]:
-    """Add what is missing; answers the events that were added."""
+def command() -> str:
+    """For a shell with any PATH: this interpreter, which loads nothing from the folder that it is called in."""
+    return f"{shlex.quote(sys.executable)} -P -m control_plane guard hook"
+
+
+def install(settings: Path) -> list[str]:
+    """Add what is missing, and renew what another version wrote; answers the events that were changed."""
     told = _read(settings)
     hooks = told.setdefault("hooks", {})
-    added = []
+    changed = []
     for event, timeout in EVENTS.items():
         groups = hooks.setdefault(event, [])
-        if any(_ours(entry) for group in groups for entry in _entries(group)):
+        wanted = {"type": "command", "command": command(), "timeout": timeout}
+        ours = [entry for group in groups for entry in _entries(group) if _ours(entry)]
+        if not ours:
+            groups.append({"matcher": "*", "hooks": [wanted]} if event.endswith("ToolUse") else {"hooks": [wanted]})
+        elif all(wanted.items() <= entry.items() for entry in ours):
             continue
-        group: dict[str, Any] = {"hooks": [{"type": "command", "command": command, "timeout": timeout}]}
-        groups.append({"matcher": "*", **group} if event.endswith("ToolUse") else group)
-        added.append(event)
-    if added:
+        for entry in ours:
+            entry.update(wanted)
+        changed.append(event)
+    if changed:
         _write(settings, told)
-    return added
+    return changed
 
 
 def remove(settings: Path) -> list[str]:

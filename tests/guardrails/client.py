@@ -65,12 +65,12 @@ def merged(outcomes: Sequence[Outcome]) -> Outcome:
     return hardest._replace(error=errors, context="\n".join(one.context for one in outcomes if one.context))
 
 
-def run_hook(command: Sequence[str], payload: bytes, *, timeout: float, environment: Mapping[str, str]) -> Ended:
-    """Run a hook as a client would; when its time is over, its whole group goes."""
+def run_hook(command: Sequence[str] | str, payload: bytes, *, timeout: float, environment: Mapping[str, str]) -> Ended:
+    """Run a hook as a client would, a text by a shell; when its time is over, its whole group goes."""
     posix.needed_for("running a hook as a client would")
     try:
         process = subprocess.Popen(
-            list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            ["/bin/sh", "-c", command] if isinstance(command, str) else list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=dict(environment), start_new_session=True,
         )  # fmt: skip
     except FileNotFoundError as fault:

@@ -283,7 +283,7 @@ def test_install_writes_the_settings_entry_and_takes_only_its_own_out(tmp_path):
     assert installing.install(settings) == []
     told = json.loads(settings.read_text())
     assert told["hooks"]["PreToolUse"][1] == {
-        "matcher": "*", "hooks": [{"type": "command", "command": "control-plane guard hook", "timeout": 15}],
+        "matcher": "*", "hooks": [{"type": "command", "command": installing.command(), "timeout": 15}],
     }  # fmt: skip
     assert set(installing.remove(settings)) == {"UserPromptSubmit", "PreToolUse", "PostToolUse", "Stop"}
     assert json.loads(settings.read_text()) == before
@@ -291,6 +291,27 @@ def test_install_writes_the_settings_entry_and_takes_only_its_own_out(tmp_path):
     with pytest.raises(BadPayload):
         installing.install(settings)
     assert settings.read_text() == "{"
+
+
+def test_what_is_installed_guards_whatever_the_path_and_the_folder_hold(project, home):
+    settings = project / ".claude/settings.json"
+    installing.install(settings)
+    # A module of the project's own must not take the place of one that the hook needs.
+    (project / "json.py").write_text("raise SystemExit(0)\n")
+    (entry,) = json.loads(settings.read_text())["hooks"]["PreToolUse"][0]["hooks"]
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(hooking.__file__).parents[2]), **ENFORCE}
+    ended = run_hook(entry["command"], json.dumps(payload()).encode(), timeout=60, environment=environment)
+    assert (ended.exit, b"[BLOCK] database-verification" in ended.stderr) == (2, True)
+
+
+def test_an_entry_of_an_older_version_is_renewed_in_its_place(tmp_path):
+    settings = tmp_path / "settings.json"
+    old = {"type": "command", "command": "control-plane guard hook", "timeout": 15}
+    settings.write_text(json.dumps({"hooks": {"PreToolUse": [{"matcher": "Bash|Write", "hooks": [old]}]}}))
+    assert installing.install(settings) == ["UserPromptSubmit", "PreToolUse", "PostToolUse", "Stop"]
+    told = json.loads(settings.read_text())["hooks"]["PreToolUse"]
+    assert told == [{"matcher": "Bash|Write", "hooks": [{**old, "command": installing.command()}]}]
+    assert installing.install(settings) == []
 
 
 @pytest.mark.requirement("GUARD-20")

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -191,14 +190,8 @@ def guard_install(arguments: argparse.Namespace, out: Output) -> int:
     if not arguments.claude:
         raise BadInput("say which client", cure="control-plane guard install --claude, or opencode install")
     settings = Path(arguments.settings)
-    # A client that does not find the program could not be guarded, so it is named whole where it is not on the path.
-    import shlex
-    import shutil
-
-    plain = shutil.which("control-plane") is not None
-    program = installing.COMMAND if plain else f"{shlex.quote(sys.executable)} -m control_plane guard hook"
-    changed = installing.remove(settings) if arguments.remove else installing.install(settings, program)
-    word = "removed from" if arguments.remove else "added to"
+    changed = installing.remove(settings) if arguments.remove else installing.install(settings)
+    word = "removed from" if arguments.remove else "written to"
     out.answer(
         {"settings": str(settings), "events": changed, "removed": arguments.remove},
         [f"{word} {settings}: {', '.join(changed)}" if changed else f"{settings} stays as it is"],
