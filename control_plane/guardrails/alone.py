@@ -9,7 +9,7 @@ from . import outside
 from .deciding import Modes, Past, decide
 from .events import Observation
 from .hooking import Reply, named
-from .loading import RuleFiles
+from .loading import RuleFiles, project_root
 from .matching import Matcher, matcher_of, with_own
 from .messages import messages
 from .observing import Call, is_edit, observe
@@ -41,7 +41,7 @@ def decide_bare(payload: Mapping[str, Any], home: str, environment: Mapping[str,
     if names[1] != "PreToolUse" or outside.switched_off(home, now) is not None:
         outside.keep_failure(home, *names, fault, went_on=True)
         return Reply(1, "", note)
-    project = environment.get("CLAUDE_PROJECT_DIR") or os.getcwd()
+    project = environment.get("CLAUDE_PROJECT_DIR") or project_root(os.getcwd())
     loaded = RuleFiles(project).look(known=False)
     matcher = matcher_of(loaded.rules if loaded and loaded.rules else with_own(rule_set([])))
     mode = environment.get("OPENCODE_ENFORCEMENT_MODE", "")

@@ -13,6 +13,16 @@ from .terms import HARDNESS
 PLACES = (".claude/skills/skill-rules.json", ".opencode/skill-rules.json")
 
 
+def project_root(folder: str) -> str:
+    """The nearest folder upward, this one included, that has rules or a repository; else this one."""
+    place = Path(folder).absolute()
+    return str(next((one for one in (place, *place.parents) if has_rules(one) or (one / ".git").exists()), place))
+
+
+def has_rules(project: str | Path) -> bool:
+    return any(os.path.isfile(os.path.join(project, place)) for place in PLACES)
+
+
 class Loaded(NamedTuple):
     """`rules` None: nothing new. `refused` says why the files cannot be used."""
 

@@ -23,7 +23,7 @@ def switch_off(home: str, seconds: float, actor: str) -> float:
     began = now()
     until = began + min(max(seconds, 0.0), LONGEST_OFF)
     os.makedirs(home, mode=0o700, exist_ok=True)
-    replace(os.path.join(home, OFF), json.dumps({"began": began, "until": until, "actor": actor}).encode())
+    replace(os.path.join(home, OFF), json.dumps({"began": began, "until": until, "actor": actor}).encode(), mode=0o600)
     return until
 
 
@@ -73,10 +73,14 @@ def keep_failure(home: str, session: str, event: str, tool: str, reason: str, *,
         os.makedirs(home, mode=0o700, exist_ok=True)
         path = os.path.join(home, FAILURES)
         if not os.path.exists(path) or os.path.getsize(path) < MOST_FAILURES:
-            with open(path, "a", encoding="utf-8") as file:
+            with open(path, "a", encoding="utf-8", opener=_private) as file:
                 file.write(json.dumps(told) + "\n")
     except OSError:
         pass
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def taken_failures(home: str) -> list[dict[str, object]]:

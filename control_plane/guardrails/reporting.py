@@ -28,11 +28,11 @@ def make(guard: Guard, kind: str) -> Report:
 def write(guard: Guard, report: Report) -> tuple[Path, Path]:
     """Both files into the home's `reports`, and the digest of the JSON into the log."""
     folder = Path(guard.home) / "reports"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     text = as_json(report)
     paths = folder / f"{report.kind}.md", folder / f"{report.kind}.json"
     for path, content in zip(paths, (as_markdown(report), text), strict=True):
-        replace(path, content.encode())
+        replace(path, content.encode(), mode=0o600)
     digest = blake2b(text.encode(), digest_size=16).hexdigest()
     guard.ledger.record(e.ReportWritten(kind=report.kind, digest=digest, figures=report.figures, at=guard.now()))
     guard.ledger.flush()

@@ -19,7 +19,7 @@ from . import events as e
 from . import outside, rules
 from .deciding import Modes, Past, decide
 from .hits import Answer
-from .loading import PLACES, RuleFiles
+from .loading import RuleFiles, has_rules, project_root
 from .matching import Matcher, matcher_of, with_own
 from .messages import messages
 from .observing import Call, brakes, named, observe, overridden, writable
@@ -277,7 +277,7 @@ class Guard:
     def _own_project(self) -> bool:
         """A working folder that merely happens to be ours, without rules or a home of its own, is left alone."""
         inside = os.path.realpath(self.home).startswith(os.path.realpath(self.project) + os.sep)
-        return inside or any(os.path.isfile(os.path.join(self.project, place)) for place in PLACES)
+        return inside or has_rules(self.project)
 
     def protected(self, session: str, minutes: float = ALIVE_MINUTES) -> bool:
         """Only a decision that is young enough says that the guardrails are alive in this session."""
@@ -369,10 +369,11 @@ class Guard:
 
 
 def project_of(home: str) -> str:
-    """The project that a home belongs to: the folder around `.opencode/control-plane`, else the working folder."""
+    """The project that a home belongs to: the one around `.opencode/control-plane`, else that of the working folder."""
     place = Path(home).resolve()
     inside = place.name == "control-plane" and place.parent.name == ".opencode"
-    return str(place.parent.parent) if inside else os.environ.get("CLAUDE_PROJECT_DIR") or os.getcwd()
+    named = None if inside else os.environ.get("CLAUDE_PROJECT_DIR")
+    return named or project_root(str(place.parent.parent) if inside else os.getcwd())
 
 
 def outside_of(project: str, cwd: str) -> str:

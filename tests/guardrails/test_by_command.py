@@ -172,3 +172,46 @@ def test_the_way_out_works_with_a_dead_server_and_is_signed_when_it_returns(proj
     finally:
         server.kill()
         server.communicate()
+
+
+def test_without_a_rules_file_that_is_what_check_and_status_say(run, project):
+    (project / ".claude/skills/skill-rules.json").unlink()
+    checked = run("check", "--path", "src/app.ts").out
+    assert "no rules file in this project" in checked
+    assert "no rule matches" not in checked
+    assert "no rules file in this project; only our own are in force" in run("status").out
+    assert run("check", "--path", ".claude/settings.json", "--json").json()["rule"] == "guard-self"
+
+
+@pytest.mark.parametrize("mark", ["rules", "repository"])
+def test_the_project_is_looked_for_upwards(run, project, monkeypatch, mark):
+    monkeypatch.setenv(ENFORCE, "enforce")
+    below = project / "packages/web"
+    below.mkdir(parents=True)
+    if mark == "repository":
+        (project / ".git").mkdir()
+    monkeypatch.chdir(below)
+    blocked = run("check", "--path", f"../../{DB}", "--json")
+    assert (blocked.code, blocked.json()["rule"], blocked.json()["warning"]) == (1, "database-verification", "")
+    assert run("check", "--bash", f"cd ../.. && rm {DB}").code == 1
+    assert "5 rules" in run("validate").out
+
+
+def test_status_says_what_is_done_and_what_is_open_each_once(run):
+    run("check", "--path", DB)
+    run("report", "baseline")
+    lines = [line for line in run("status").out.splitlines() if line.startswith(("  done  ", "  open  "))]
+    assert lines
+    assert len(set(lines)) == len(lines)
+    assert any(line.startswith("  done  ") for line in lines)
+
+
+def test_a_report_is_for_its_owner_whatever_the_mask(run, home):
+    run("check", "--path", DB)
+    before = os.umask(0)
+    try:
+        assert run("report", "baseline").code == 0
+    finally:
+        os.umask(before)
+    places = [home / "reports", *(home / "reports").iterdir()]
+    assert [place.stat().st_mode & 0o777 for place in places] == [0o700, 0o600, 0o600]

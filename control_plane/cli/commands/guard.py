@@ -14,6 +14,7 @@ from ..printing import Output, hanging, pairs, table
 if TYPE_CHECKING:
     from ...guardrails.rollout import Phase
 
+NO_RULES = "no rules file in this project"
 _SESSION = argument("--session", default="command-line", metavar="NAME", help="the session that it belongs to")
 
 
@@ -34,6 +35,7 @@ def guard_check(arguments: argparse.Namespace, out: Output) -> int:
     import msgspec
 
     from ...guardrails import answering
+    from ...guardrails.loading import has_rules
 
     if (arguments.path is None) == (arguments.bash is None):
         raise BadInput("guard check needs --path or --bash", cure="name the one or the other")
@@ -44,9 +46,15 @@ def guard_check(arguments: argparse.Namespace, out: Output) -> int:
             told["content"] = content_of(arguments.content).decode("utf-8", "replace")
     with guarding(arguments) as guard:
         found = answering.check(guard, tool, told, session=arguments.session, cwd=os.getcwd(), client="command-line")
+        ruled = has_rules(guard.project)
     facts: dict[str, Any] = msgspec.to_builtins(found)
     lines = [("decision", found.decision), ("would", found.would), ("mode", found.mode), ("rule", found.rule)]
-    lines += [("id", found.decision_id), ("why", found.skip), ("warning", found.warning), ("message", found.message)]
+    lines += [
+        ("id", found.decision_id),
+        ("why", found.skip if ruled or found.rule else NO_RULES),
+        ("warning", found.warning),
+        ("message", found.message),
+    ]
     out.answer(facts, pairs((name, str(value)) for name, value in lines if value))
     return 1 if found.decision == "block" else 0
 
@@ -82,10 +90,11 @@ def guard_explain(arguments: argparse.Namespace, out: Output) -> int:
 )
 def guard_validate(arguments: argparse.Namespace, out: Output) -> int:
     from ...guardrails.errors import RulesUnreadable
-    from ...guardrails.loading import PLACES
+    from ...guardrails.loading import PLACES, project_root
     from ...guardrails.rulefile import read_rules
 
-    named = arguments.files or [place for place in PLACES if Path(place).is_file()]
+    here = (os.path.relpath(os.path.join(project_root(os.getcwd()), place)) for place in PLACES)
+    named = arguments.files or [place for place in here if Path(place).is_file()]
     facts: list[dict[str, Any]] = []
     for name in named:
         try:
@@ -101,7 +110,7 @@ def guard_validate(arguments: argparse.Namespace, out: Output) -> int:
         for one in facts
         for problem in one["problems"]
     ]
-    out.answer({"files": facts}, lines or ["no rules file in this project"])
+    out.answer({"files": facts}, lines or [NO_RULES])
     return 1 if any(problem["fatal"] for one in facts for problem in one["problems"]) else 0
 
 
@@ -114,6 +123,7 @@ def guard_status(arguments: argparse.Namespace, out: Output) -> int:
     import msgspec
 
     from ...guardrails import answering
+    from ...guardrails.loading import has_rules
     from ...guardrails.measures import kpis
     from ...guardrails.rollout import phases
 
@@ -121,6 +131,9 @@ def guard_status(arguments: argparse.Namespace, out: Output) -> int:
         standing = answering.standing(guard)
         state = guard.state()
         found, figures = phases(state, guard.now()), kpis(state)
+        rules = (
+            standing.rules if standing.alert or has_rules(guard.project) else f"{NO_RULES}; only our own are in force"
+        )
     facts: dict[str, Any] = msgspec.to_builtins(standing)
     facts |= {"phases": msgspec.to_builtins(found), "kpis": msgspec.to_builtins(figures)}
     alive = ", ".join(session for session, on in standing.protected.items() if on) or "none"
@@ -129,7 +142,7 @@ def guard_status(arguments: argparse.Namespace, out: Output) -> int:
         ("mode", standing.told or "by promotion, shadow where there was none"),
         ("enforced", ", ".join(standing.enforced) or "nothing"),
         ("shadow", ", ".join(standing.shadow) or "nothing"),
-        ("rules", f"{standing.rules}{f', ALERT {standing.alert}' if standing.alert else ''}"),
+        ("rules", f"{rules}{f', ALERT {standing.alert}' if standing.alert else ''}"),
         ("decisions", counts),
         ("sessions", f"{standing.sessions:,}, protected: {alive}"),
         ("hooks failed", f"{standing.hook_failures:,}"),
@@ -150,7 +163,9 @@ def _phase(phase: "Phase") -> list[str]:
     head = f"phase {phase.number} {phase.name}: {phase.status}"
     if phase.status == "pending":
         return [head]
-    told = [(f"  {'x' if one.there else ' '} ", f"{one.what}: {one.seen}") for one in (*phase.entry, *phase.exit)]
+    # What opens a phase may close it as well.
+    evidence = dict.fromkeys((*phase.entry, *phase.exit))
+    told = [(f"  {'done' if one.there else 'open'}  ", f"{one.what}: {one.seen}") for one in evidence]
     return [head, *(line for mark, words in told for line in hanging(mark, words))]
 
 
