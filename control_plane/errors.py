@@ -33,6 +33,8 @@ ControlPlaneError
 └── PlatformUnsupported          platform.unsupported
 """
 
+from typing import ClassVar
+
 # Said to people at a shell and to programs.
 ANOTHER_HOME = "name another folder: with --home, or as the first argument of ControlPlane.open"
 
@@ -41,10 +43,12 @@ class ControlPlaneError(Exception):
     """What happened, why, and what to do next; `code` is stable, the words are not."""
 
     code = "control-plane"
+    # What mostly helps, where who raises it knows nothing better.
+    remedy: ClassVar[str] = ""
 
     def __init__(self, what: str, *, why: str = "", cure: str = "") -> None:
         super().__init__(what)
-        self.what, self.why, self.cure = what, why, cure
+        self.what, self.why, self.cure = what, why, cure or self.remedy
 
     def __str__(self) -> str:
         return ". ".join(part.rstrip(".") for part in (self.what, self.why, self.cure) if part)
@@ -72,12 +76,14 @@ class HomeReadOnly(HomeError):
     """The home can be read but not written."""
 
     code = "home.read-only"
+    remedy = "let this user write there, or name another --home; `control-plane doctor` says what is closed"
 
 
 class ForeignHome(HomeError):
     """What lies there is another program's, or another ledger than was expected."""
 
     code = "home.foreign"
+    remedy = "restore home.json from a backup, or name another --home"
 
 
 class NewerHome(HomeError):
@@ -177,9 +183,10 @@ class KeyMissing(KeyFault):
 
 
 class KeyUnsafe(KeyFault):
-    """Others can read the key file."""
+    """Others can read the key file, or its own user cannot."""
 
     code = "key.unsafe"
+    remedy = "run as the user whose key it is, or give it to this one: chown, then chmod 600"
 
 
 class KeyUnknown(KeyFault):

@@ -131,7 +131,7 @@ def test_an_unusable_value_names_variable_value_and_what_is_allowed(name: str) -
 
 def test_a_bad_flip_is_refused_before_it_becomes_an_event() -> None:
     check_flip("OPENCODE_SIM_GATE", "false")
-    with pytest.raises(SettingsError, match=r"OPENCODE_SIM_GATE=perhaps in a flip in the ledger"):
+    with pytest.raises(SettingsError, match=r"OPENCODE_SIM_GATE cannot be 'perhaps'"):
         check_flip("OPENCODE_SIM_GATE", "perhaps")
     with pytest.raises(SettingsError, match=r"CONTROL_PLANE_HOME cannot be flipped"):
         check_flip("CONTROL_PLANE_HOME", "/elsewhere")
@@ -142,6 +142,13 @@ def test_a_bad_flip_is_refused_before_it_becomes_an_event() -> None:
 def test_flips_of_a_newer_program_and_of_host_settings_are_passed_over() -> None:
     assert read_flags({}, {"OPENCODE_OF_TOMORROW": "1", "CONTROL_PLANE_HOME": "/elsewhere"}) == read_flags({}, {})
     assert explain("CONTROL_PLANE_HOME", {}, {"CONTROL_PLANE_HOME": "/elsewhere"}).source == "default"
+
+
+@pytest.mark.parametrize("name", ["OPENCODE_NOPE", "NOPE", "CONTROL_PLANE_NOPE"])
+def test_a_name_that_is_like_no_other_is_not_taken_for_one(name: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        explain(name, {}, {})
+    assert refused.value.cure == "`control-plane flags list` shows them all"
 
 
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:

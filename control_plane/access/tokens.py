@@ -107,7 +107,9 @@ class Access:
         scheme, _, given = header.partition(" ")
         given = given.strip()
         if scheme.lower() != "bearer" or not given or len(given) > LONGEST:
-            raise Refused("the Authorization header is no bearer token", "not-bearer")
+            raise Refused(
+                "the Authorization header is no bearer token", "not-bearer", cure="send `Authorization: Bearer <token>`"
+            )
         own = self._token()
         if own is not None and hmac.compare_digest(given.encode(), own.encode()):
             return OWNER

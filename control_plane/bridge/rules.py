@@ -96,7 +96,7 @@ def seen_thread(state: BridgeState, name: str, actor: Actor) -> Thread:
 
 def may_see(thread: Thread | None, name: str, actor: Actor) -> Thread:
     if thread is None or thread.archived:
-        raise NotFound(f"there is no thread {name[:80]!r}")
+        raise NotFound(f"there is no thread {name[:80]!r}", cure="`control-plane bridge threads` shows those there are")
     if actor.workspace is not None and thread.workspace != actor.workspace:
         raise WorkspaceMismatch("that thread is in another workspace", reason="workspace")
     if not actor.sees_all and actor.agent not in thread.participants:
@@ -251,7 +251,10 @@ def heartbeat(
 def archive(thread: Thread, reason: str, actor: Actor, now: float) -> list[Event]:
     check_text("reason", reason, LONGEST_REASON)
     if thread.status is not Status.CLOSED:
-        raise InvalidTransition("only a closed thread is archived", cure="close it first")
+        raise InvalidTransition(
+            f"only a closed thread is archived, and this one is {thread.status}",
+            cure="close it first: control-plane bridge override-close-thread --reason 'human_override: …'",
+        )
     return [ThreadArchived(thread=thread.id, reason=reason, **by(actor, thread.workspace, now))]
 
 

@@ -310,6 +310,8 @@ class Bridge:
 
     def threads(self, actor: Actor, *, status: str | None = None, limit: int = 200) -> list[dict[str, Any]]:
         """The threads that this caller may look at, the one that changed last first."""
+        if status is not None and status not in tuple(Status):
+            raise InvalidArgument(f"{status[:80]!r} is no status of a thread", cure=f"one of {', '.join(Status)}")
         with self._looking():
             seen = [
                 thread

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from ..errors import ControlPlaneError, KeyFault
+from ..errors import ControlPlaneError, KeyFault, KeyUnknown
 from ..ledger.home import Home
 from ..ledger.opening import Opened
 from .faults import refused
@@ -89,13 +89,21 @@ def _head(opened: Opened) -> Iterator[Finding]:
 
 
 def _key(opened: Opened) -> Iterator[Finding]:
-    home, authority = opened.home, opened.authority()
+    home = opened.home
+    restore = "restore it from a backup, or control-plane ledger recover-key --recovery-key FILE"
     try:
-        authority.check()
+        opened.authority().check()
     except KeyFault as fault:
-        back = "restore it from a backup, or control-plane ledger recover-key --recovery-key FILE"
-        cure = fault.cure if home.address else back
-        yield Finding("key", "wrong", f"{home.key} cannot sign this ledger: {fault.why} [{fault.code}]", cure)
+        # In a database that hosts share there may be one that admits this key; in a file there is no other host.
+        alone = isinstance(fault, KeyUnknown) and home.address is None
+        why = f": {fault.why}" if fault.why else ""
+        cure = restore if alone else fault.cure or restore
+        yield Finding("key", "wrong", f"{fault.what}{why} [{fault.code}], {home.key}", cure)
+        return
+    except ControlPlaneError:
+        raise
+    except Exception as damage:  # whoever reads keys has errors of many kinds for a damaged file
+        yield Finding("key", "wrong", f"{home.key} cannot be read as a key: {type(damage).__name__}", restore)
         return
     yield Finding("key", "ok", f"{home.key} may sign")
 

@@ -17,6 +17,7 @@ Source = Literal["environment", "ledger", "default"]
 # The other names are needed before a ledger is open, or belong to one host.
 _FLIPPED_BY_EVENT = "OPENCODE_"
 _RANK: tuple[Source, ...] = ("default", "ledger", "environment")
+_FAMILY = re.compile(r"^(OPENCODE|CONTROL_PLANE)_")
 _PASSWORD = re.compile(r"(://[^:/@]*):[^@/]*@")
 
 
@@ -63,7 +64,9 @@ def check_flip(name: str, value: str) -> None:
     try:
         Flags.model_validate({name: value})
     except ValidationError:
-        raise _refused(field.alias or name, value, "ledger") from None
+        raise SettingsError(
+            f"{name} cannot be {as_text(value[:80])!r}", why=f"it takes {allowed(field)}", cure="give it one of these"
+        ) from None
 
 
 def explain(name: str, environment: Mapping[str, str], flips: Mapping[str, str]) -> Explained:
@@ -79,8 +82,10 @@ def explain(name: str, environment: Mapping[str, str], flips: Mapping[str, str])
 
 def known(name: str) -> FieldInfo:
     if name not in FIELDS:
-        near = difflib.get_close_matches(name.upper(), FIELDS, n=1)
-        cure = f"did you mean {near[0]}?" if near else "see `flags.env.example`"
+        # By what is their own: they all begin alike.
+        own = {_FAMILY.sub("", field): field for field in FIELDS}
+        near = difflib.get_close_matches(_FAMILY.sub("", name.upper()), own, n=1)
+        cure = f"did you mean {own[near[0]]}?" if near else "`control-plane flags list` shows them all"
         raise SettingsError(f"there is no flag {name[:80]}", cure=cure)
     return Flags.model_fields[FIELDS[name]]
 

@@ -93,7 +93,10 @@ def propose(state: GovernanceState, document: PolicyDocument, by: By) -> list[Ev
             cure="roll it back first, or propose it under another name",
         )
     if standing is not None and standing.policy_hash == document.hash and standing.stage == "draft":
-        raise OutOfOrder(f"revision {standing.policy_revision} of {document.name} says exactly this already")
+        raise OutOfOrder(
+            f"revision {standing.policy_revision} of {document.name} says exactly this already",
+            cure="change the file, or advance the draft",
+        )
     return [
         PolicyProposed(
             at=by.at,
@@ -116,8 +119,7 @@ def next_step(state: GovernanceState, name: str, to: str | None, share: float | 
     again = standing.stage == "canary" and to == "canary" and share is not None
     after = to if again else following
     if after is None or (to is not None and to != after):
-        asked = f", not to {to}" if to is not None else ""
-        raise OutOfOrder(f"{name} is at {standing.stage}", why=f"from there it goes to {following or 'nowhere'}{asked}")
+        raise _not_next(name, standing.stage, following, to)
     if share is not None and (after != "canary" or not 0.0 < share < 1.0):
         raise BadInput(f"a share of {share}", why="only a canary has one, between 0 and 1")
     if after == "canary":
@@ -131,6 +133,15 @@ def next_step(state: GovernanceState, name: str, to: str | None, share: float | 
             cure="release the brake first",
         )
     return Step(name, standing, after, share)
+
+
+def _not_next(name: str, stage: str, following: str | None, to: str | None) -> BadInput:
+    order = " → ".join(STAGES)
+    if to is not None and to not in STAGES:
+        return BadInput(f"there is no stage {to[:80]!r}", why=f"a policy goes {order}", cure="name one of these")
+    asked = f", not to {to}" if to is not None else ""
+    cure = f"leave --to out, or name {following}" if following else "it is at the end; only a rollback leads on"
+    return OutOfOrder(f"{name} is at {stage}", why=f"from there it goes to {following or 'nowhere'}{asked}", cure=cure)
 
 
 def check_retrieval(step: Step, retrieval: Retrieval | None) -> None:
@@ -180,7 +191,7 @@ def roll_back(state: GovernanceState, name: str, by: By, stood: str) -> list[Eve
     if standing.stage != stood:
         raise OutOfOrder(f"{name} was at {stood} and is at {standing.stage} now", cure="look again")
     if place == 0:
-        raise OutOfOrder(f"{name} is a draft; there is nothing to roll back")
+        raise OutOfOrder(f"{name} is a draft; there is nothing to roll back", cure="propose another revision instead")
     if standing.stage == "enforce" and state.enforced[-1] != name:
         raise OutOfOrder(
             f"{state.enforced[-1]} was enforced after {name} and is in force",

@@ -75,6 +75,12 @@ async def test_a_bad_token_is_refused_and_recorded(client, plane, clock, kind):
     assert token not in answer.text + json.dumps(log)
 
 
+async def test_who_sends_another_scheme_is_told_which_one_is_wanted(client):
+    answer = await client.get("/api/flags", headers={"Authorization": "Basic YW5uOnNlY3JldA=="})
+    assert answer.status_code == 401
+    assert "Authorization: Bearer" in answer.text
+
+
 @pytest.mark.requirement("SERVE-12", "SERVE-58")
 async def test_another_token_with_a_jti_that_was_used_is_refused_and_recorded(client, plane, clock):
     first, second = (signed(claims(clock.now(), jti="one", sub=sub)) for sub in ("ana", "bob"))

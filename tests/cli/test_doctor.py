@@ -1,5 +1,6 @@
 """`doctor` names what is wrong with its cure, and changes nothing."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from typing import NoReturn
 
 import pytest
 
+from control_plane.cli.home_ailments import _key, said
 from control_plane.clock import Clock
 from control_plane.ledger.home import Home
 from control_plane.ledger.keys import create_key
@@ -86,6 +88,21 @@ def test_a_key_that_is_not_of_this_ledger_is_wrong(run: Run, home: Home):
     assert "[key.unknown]" in found["seen"]
     assert "restore it" in found["cure"]
     assert "recover-key" in found["cure"]
+
+
+def test_a_key_of_which_a_byte_was_flipped_is_wrong_wherever_it_was(run: Run, home: Home):
+    whole = home.key.read_bytes()
+    with contextlib.closing(Opened(home, CATALOGUE, Clock(), signing=False)) as opened:
+        for at in range(len(whole)):
+            home.key.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+            (found,) = said("key", _key, opened)
+            try:
+                opened.authority().check()
+            except Exception:
+                assert found.state == "wrong"
+                assert "recover-key" in found.cure
+            else:
+                assert found.state == "ok"
 
 
 @pytest.mark.parametrize(("name", "mode"), [("database", 0o444), ("root", 0o555), ("journal", 0o555), ("keys", 0o000)])

@@ -109,7 +109,9 @@ def override_close(arguments: argparse.Namespace, out: Output) -> int:
     from ...errors import BadInput
 
     if not arguments.reason.startswith("human_override:"):
-        raise BadInput("an override says that it is one", cure="begin the reason with human_override:")
+        raise BadInput(
+            "an override says that it is one", cure="begin the reason with it: --reason 'human_override: why'"
+        )
     return _set_status(arguments, out, "closed")
 
 

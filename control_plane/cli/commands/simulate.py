@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from ...errors import BadInput
 from ...replacing import replace
 from ..command import argument, command
 from ..files import content_of
@@ -30,6 +31,10 @@ def simulate(arguments: argparse.Namespace, out: Output) -> int:
     from ...simulating import artifact
     from ..planes import looking
 
+    for name in ("since", "until"):
+        position = getattr(arguments, name)
+        if position is not None and position < 1:
+            raise BadInput(f"--{name} is {position}", why="the first event is at position 1", cure="name 1 or more")
     document = read_policy(content_of(arguments.file))
     with looking(arguments) as plane:
         progress = out.started("simulated", "decisions")
