@@ -1,9 +1,12 @@
 """Keys come and go by command."""
 
+import base64
+import hashlib
 import shutil
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from control_plane.errors import KeyRetired
 from control_plane.ledger.home import Home
@@ -28,6 +31,43 @@ def other_host(home: Home, tmp_path: Path) -> Path:
     file = tmp_path / "other-host.pub"
     file.write_text(f"{create_key(tmp_path / 'other.key', home.identity().origin).verifier}\n")
     return file
+
+
+def test_a_host_that_is_not_admitted_prints_the_key_that_another_admits(home: Home, run: Run, tmp_path: Path) -> None:
+    admitted = home.key.read_bytes()
+    home.key.unlink()
+    other = create_key(home.key, home.identity().origin).verifier
+    unknown = home.key.read_bytes()
+    assert "[key.unknown]" in run("advise", "--task-type", "code.fix").err
+    file = tmp_path / "other-host.pub"
+    file.write_text(run("ledger", "key", "--own").out)
+    assert (file.read_text(), keys(run)) == (f"{other}\n", [home.identity().root_key])
+    assert run("ledger", "key", "--own", "--json").json() == {"key": str(other), "may_sign": False}
+    home.key.write_bytes(admitted)
+    assert run("ledger", "key", "admit", str(file)).code == 0
+    home.key.write_bytes(unknown)
+    assert run("ledger", "key", "--own", "--json").json()["may_sign"] is True
+    assert run("advise", "--task-type", "code.fix").code == 0
+
+
+def test_a_stranger_checks_the_head_after_a_rotation_by_what_the_page_says(home: Home, run: Run) -> None:
+    """Without any code of ours: docs/ledger.md, Formats and Keys."""
+    assert run("ledger", "rotate-key").code == 0
+    body, _, line = run("ledger", "checkpoint").out.rpartition("\n\n")
+    _, size, _ = body.split("\n")
+    dash, name, encoded = line.strip().split(" ")
+    hint, signature = base64.b64decode(encoded)[:4], base64.b64decode(encoded)[4:]
+    found = []
+    for term in run("ledger", "key", "--all", "--json").json()["terms"]:
+        if term["since"] <= int(size) <= (term["until"] or int(size)):
+            owner, short, raw = term["key"].split("+", 2)
+            public = base64.b64decode(raw)
+            own = hashlib.sha256(owner.encode() + b"\n" + public).digest()[:4]
+            assert (public[:1], own.hex()) == (b"\x01", short)
+            if (owner, own) == (name, hint):
+                Ed25519PublicKey.from_public_bytes(public[1:]).verify(signature, f"{body}\n".encode())
+                found.append(term["until"])
+    assert (dash, found) == ("—", [int(size)])
 
 
 @pytest.mark.requirement("LEDGER-82")

@@ -23,11 +23,17 @@ _YES = argument("--yes", action="store_true", help="do it, knowing what follows"
     "print the verifier keys (name+hash+base64) that may sign now",
     "control-plane ledger key",
     "control-plane ledger key --all --json",
-    arguments=[argument("--all", action="store_true", help="retired keys too, each with its term")],
+    "control-plane ledger key --own",
+    arguments=[
+        argument("--all", action="store_true", help="retired keys too, each with its term"),
+        argument("--own", action="store_true", help="this host's own, admitted or not: what `key admit` takes"),
+    ],
 )
 def key(arguments: argparse.Namespace, out: Output) -> int:
     from ..homes import reading
 
+    if arguments.own:
+        return _own(arguments, out)
     with reading(arguments) as opened:
         keyring = opened.keyring()
     terms = [
@@ -50,9 +56,19 @@ def key(arguments: argparse.Namespace, out: Output) -> int:
     return 0
 
 
+def _own(arguments: argparse.Namespace, out: Output) -> int:
+    from ..homes import reading
+
+    with reading(arguments) as opened:
+        authority = opened.authority()
+    own = authority.signer.verifier
+    out.answer({"key": str(own), "may_sign": own in authority.keyring.current()}, [str(own)])
+    return 0
+
+
 @command(
     "ledger key admit",
-    "let another host's key sign from here on",
+    "let another host's key sign from here on; there, `ledger key --own` prints it",
     "control-plane ledger key admit other-host.pub",
     arguments=[argument("key", metavar="FILE_OR_KEY", help="its verifier key, or a file with it"), _REASON],
 )
