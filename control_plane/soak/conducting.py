@@ -65,13 +65,9 @@ def soak(
         if library is None and "disk" not in without:
             not_run.append(f"full disk, slow disk: no C compiler builds the library that plays them; {_NO_DISK}")
         sites = [settle("sqlite", folder, None, library)]
-        server: Server | None = None
-        if "postgres" not in without:
-            try:
-                server = stack.enter_context(postgres())
-                sites.append(settle("postgres", folder, server.address("soak"), None))
-            except NoServer as fault_:
-                not_run.append(f"postgres restart: {fault_}; {_NO_POSTGRES}")
+        server = _served(stack, not_run) if "postgres" not in without else None
+        if server is not None:
+            sites.append(settle("postgres", folder, server.address("soak"), None))
         stage = Stage(sites, server, seed, load, fault)
         stack.callback(stage.clear)
         began = time.monotonic()
@@ -86,6 +82,14 @@ def soak(
         seconds=round(lasted, 1), seed=seed, interrupted=interrupted,
         struck={str(one): stage.struck[one] for one in Fault}, not_run=not_run, logs=logs,
     )  # fmt: skip
+
+
+def _served(stack: contextlib.ExitStack, not_run: list[str]) -> Server | None:
+    try:
+        return stack.enter_context(postgres())
+    except NoServer as fault:
+        not_run.append(f"postgres restart: {fault}; {_NO_POSTGRES}")
+        return None
 
 
 class Stage:
