@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from ..amounts import check_amounts
 from ..errors import BadInput, SettingsError
 from ..jsonc import loads
 from .terms import Arm, Arms, Policy
@@ -47,6 +48,7 @@ def read_settings(folder: Path) -> Settings | None:
         for arm in told.get("arms", ()):
             # TOML has no null: a step without a verifier is written as its arm alone.
             arm["steps"] = [[*step, None][:2] for step in arm.get("steps", ())]
+        check_amounts(told.get("policy", {}), BadInput)
         return msgspec.convert(told, Settings)
     except FileNotFoundError:
         return None
