@@ -53,6 +53,7 @@ GATES_OFF = "control-plane flags flip OPENCODE_SIM_GATE false --actor ann --reas
 CHECKED = "control-plane guard check --path src/db/client.ts"
 # What must have happened before an example makes sense.
 BEFORE = {
+    "explain": "control-plane advise --task-type code.fix",
     "guard explain": CHECKED,
     "guard label": CHECKED,
     "guard canary": CHECKED,
