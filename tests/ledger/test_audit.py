@@ -130,9 +130,12 @@ def test_shares_that_no_other_process_answers_are_done_here(large: Home, tmp_pat
     assert evidence.ranges == -(-size // 4096)
 
 
+# What a shell starts in the background does not hear SIGINT, unless it says that it will.
 _INTERRUPTED = """
+import signal
 import sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from control_plane.ledger.audit import verify
 from control_plane.ledger.home import Home
 

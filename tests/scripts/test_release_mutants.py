@@ -54,6 +54,7 @@ def ground(tmp_path: Path) -> Path:
 AREA = Area(("ground/*.py",), ("tests/{room}/test_*.py",))
 
 
+@pytest.mark.requirement("SHIP-51")
 def test_what_no_test_fails_on_survives_and_is_named(ground: Path) -> None:
     told = measured("ground", AREA, ground, 4, seed=2)
     assert (told["mutants"], told["sampled"]) == (9, 4)
@@ -70,6 +71,7 @@ def test_tests_that_fail_without_a_mutant_measure_nothing(ground: Path) -> None:
         measured("ground", AREA, ground, 1, seed=1)
 
 
+@pytest.mark.requirement("SHIP-51")
 @pytest.mark.parametrize(
     ("killed", "of", "changed", "state"),
     [(80, 100, False, "holds"), (79, 100, False, "fails"), (100, 100, True, "not run"), (29, 29, False, "not run")],
