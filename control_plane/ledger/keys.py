@@ -6,6 +6,7 @@ import stat
 from collections.abc import Collection
 from pathlib import Path
 
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -15,6 +16,7 @@ from .notes import Signer, Verifier
 from .refusals import cure_of
 
 _PRIVATE = 0o600
+_RESTORE = "restore it from a backup, or run `control-plane ledger recover-key --recovery-key FILE`"
 
 
 def create_key(path: Path, name: str) -> Signer:
@@ -39,7 +41,7 @@ def load_key(path: Path, name: str) -> Signer:
         raise KeyMissing(
             f"the signing key {path} is missing",
             why="without it nothing can be appended",
-            cure="restore it from a backup, or run `control-plane ledger recover-key --recovery-key FILE`",
+            cure=_RESTORE,
         ) from None
     except PermissionError:
         raise KeyUnsafe(f"the signing key {path} cannot be read by this user") from None
@@ -49,10 +51,10 @@ def load_key(path: Path, name: str) -> Signer:
         raise KeyUnsafe(f"others can read the signing key {path}", cure=f"chmod 600 {path}")
     try:
         key = serialization.load_pem_private_key(pem, password=None)
-    except ValueError as fault:
-        raise KeyMissing(f"{path} is not a private key in PEM", why=str(fault)) from None
+    except (ValueError, UnsupportedAlgorithm, InternalError) as fault:
+        raise KeyMissing(f"{path} is not a private key in PEM", why=str(fault), cure=_RESTORE) from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise KeyMissing(f"{path} is not an Ed25519 key")
+        raise KeyMissing(f"{path} is not an Ed25519 key", cure=_RESTORE)
     return Signer(name, key)
 
 

@@ -60,7 +60,9 @@ class Authority:
             raise KeyUnknown(
                 "this host's key may not sign this ledger",
                 why="it was never admitted",
-                cure=f"on a host that may, run `control-plane ledger key admit {verifier}`",
+                cure="restore the key, or `control-plane ledger recover-key --recovery-key FILE`; "
+                "`ledger key --own` prints this key, and where hosts share the log one that may sign lets it in: "
+                f"`control-plane ledger key admit {verifier}`",
             )
         if term.until is not None:
             alone = "" if self.keyring.current() else ", and no key is in use: only the recovery key can admit one"

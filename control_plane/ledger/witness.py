@@ -59,7 +59,7 @@ class Witness:
             raise LedgerDamaged(
                 f"the witness {self.path} is damaged",
                 why=str(fault),
-                cure="compare the ledger with a copy that you trust, then `control-plane ledger witness --reset`",
+                cure="compare the ledger with a copy that you trust, then `control-plane ledger witness --reset --yes`",
             ) from None
         return sighting
 
@@ -128,14 +128,14 @@ def check_witness(sighting: Sighting, root_key: Verifier, size: int, tree: TileT
     if sighting.root_key != str(root_key):
         raise Rollback(
             "this ledger began under another key than the one that the witness knows",
-            cure="restore the right copy; if this one is right, `control-plane ledger witness --reset`",
+            cure="restore the right copy; if this one is right, `control-plane ledger witness --reset --yes`",
         )
     seen = sighting.checkpoint()
     if seen.size > size:
         raise Rollback(
             f"the ledger ends at position {size:,}, but it had {seen.size:,} events",
             why="an older copy was put back, or its end was cut off",
-            cure="restore the newest copy; if the loss is accepted, `control-plane ledger witness --reset`",
+            cure="restore the newest copy; if the loss is accepted, `control-plane ledger witness --reset --yes`",
         )
     try:
         check_consistency(seen.size, seen.root, size, tree.root(size), tree.consistency(seen.size, size))
