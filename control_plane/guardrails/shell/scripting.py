@@ -3,6 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
+from .linear import every, there, without
 from .options import split_options
 from .world import UNKNOWN, Leaves
 
@@ -10,13 +11,14 @@ if TYPE_CHECKING:
     from .reader import Call, Reader
 
 _ADDRESS = re.compile(
-    r"\s*(?:(?:\d+|\$|/(?:\\.|[^/\n\\])*/[IM]*|\\(.)(?:\\.|(?!\1).)*\1[IM]*)(?:~\d+)?\s*,?\s*[+~]?)*\s*!*\s*"
+    r"\s*(?:(?:\d+|\$|/(?:\\.|[^/\n\\])*/[IM]*|\\(.)(?:\\.|(?!\1)[^\\])*\1[IM]*)(?:~\d+)?\s*,?\s*[+~]?)*\s*!*\s*"
 )
 _LINE = re.compile(r"[^\n]*")
 _TEXTUAL, _FILED = "aic", "wWrR"
 _STRING = r'"((?:[^"\\]|\\.)*)"'
-_RUN = re.compile(r"\bsystem\s*\(\s*([^;{}\n]*)|\|&?\s*([^|&;{}\n]+)|([^;{}\n|]+?)\|&?\s*getline")
-_TEXT = re.compile(_STRING)
+# In the words of RE2: a program of any length is looked through once.
+_RUN = r"\bsystem\s*\(\s*([^;{}\n]*)|\|&?\s*([^|&;{}\n]+)|([^;{}\n|]+?)\|&?\s*getline"
+_MADE = r"""print[^;{}]*>\s*[^\s"&|]|print[^;{}]*>>?\s*\(?\s*"[^"]*"\s*[\pL\pN_"$(]"""
 _SHELL = re.compile(r"^\s*(?:/\S*/)?(?:ba|da|z|k)?sh\b")
 
 
@@ -44,6 +46,7 @@ def sed_script(reader: "Reader", script: str) -> None:
     """Walks through the commands of a sed script; what cannot be followed is only held against the guarded places."""
     at = 0
     while at < len(script):
+        reader.world.effort.spend()
         found = _ADDRESS.match(script, at)
         at = found.end() if found else at
         command = script[at : at + 1]
@@ -92,11 +95,10 @@ def _written(reader: "Reader", name: str) -> None:
 
 def awk_script(reader: "Reader", program: str, told: list[str]) -> None:
     """`told`: what the program is given besides its text. A name or a command that it puts together may be any of it."""
-    made = re.search(r"print[^;{}]*>\s*[^\s\"&|]|print[^;{}]*>>?\s*\(?\s*\"[^\"]*\"\s*[\w\"$(]", program) is not None
-    for groups in _RUN.findall(program):
-        command = next(filter(None, groups), "")
-        texts = _TEXT.findall(command)
-        plain = _TEXT.sub("", command).strip(' ()\t"')
+    made = there(_MADE, program)
+    for command in every(_RUN, program):
+        texts = every(_STRING, command)
+        plain = without(_STRING, command, "").strip(' ()\t"')
         if _SHELL.match(texts[0] if texts else "") and "system" not in command and len(texts) == 1 and "|" in program:
             reader.opaque.append("awk hands a shell what it prints")
         if plain and not plain.startswith("getline"):
@@ -104,5 +106,5 @@ def awk_script(reader: "Reader", program: str, told: list[str]) -> None:
         for text in texts:
             reader.script(text.replace('\\"', '"') + (UNKNOWN if plain and text.endswith((" ", "'")) else ""), depth=2)
     if made:
-        for text in (program, *_TEXT.findall(program), *told):
+        for text in (program, *every(_STRING, program), *told):
             reader.mention(text, "awk")
