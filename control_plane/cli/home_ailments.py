@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from ..clock import Clock
 from ..errors import ControlPlaneError, KeyFault, KeyUnknown
 from ..ledger.home import Home
 from ..ledger.opening import Opened
@@ -112,7 +113,7 @@ def _times(opened: Opened) -> Iterator[Finding]:
     """Times come from the clocks of those who write; one that was wrong stays in the log for ever."""
     rows = opened.backend.rows(max(0, opened.backend.size() - NEWEST), NEWEST)
     times = [(position, msgspec.json.decode(state, type=_Timed).at) for position, _, _, _, state in rows]
-    now = time.time()
+    now = Clock().now()
     if times and times[-1][1] > now + SKEW_S:
         position, at = times[-1]
         yield Finding(

@@ -18,6 +18,7 @@ ALLOWED = {
     "cli/run_view.py": (1, "a key that is pressed wakes it; it looks up only to see whether the run is over"),
     "proving/posting.py": (2, "a load that keeps its pace, and a reader as fast as a server that pushes"),
     "opencode/worker.py": (2, "a stream that broke is opened again after a growing pause; a process gets time to end"),
+    "opencode/resident.py": (1, "somebody waits for a server that he stopped; the lock that it leaves ends it"),
     "processes.py": (1, "the child's end wakes it, and its time-out"),
     "runner/notifying.py": (1, "an endpoint that failed is asked again after a growing pause"),
     "runner/reviewing.py": (1, "a reviewer that failed is asked again after a growing pause"),

@@ -103,7 +103,7 @@ def test_without_the_package_the_command_says_what_to_install(tmp_path: Path) ->
     )  # fmt: skip
     assert (ran.returncode, ran.stdout) == (2, "")
     assert '"extra.missing"' in ran.stderr.replace(" ", "").replace('"code":', "")
-    assert ".[mcp]" in ran.stderr
+    assert "[mcp]" in ran.stderr
 
 
 def test_a_defect_behind_mcp_is_one_line_of_the_servers_log() -> None:

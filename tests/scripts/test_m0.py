@@ -73,11 +73,14 @@ def test_the_command_keeps_the_same_evidence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert control_plane(["baseline", "--decisions", "60", "--json", "--home", str(tmp_path / "home")]) == 0
+    assert control_plane(["baseline", "--decisions", "60", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     (path,) = Path(".opencode/metrics").glob("baseline-*.json")
     assert printed == json.loads(path.read_text())
     assert check(path).command == "control-plane baseline"
+    assert not Path(".opencode/control-plane").exists()
+    # One that is named has to be there.
+    assert control_plane(["baseline", "--decisions", "60", "--home", str(tmp_path / "home")]) == 2
     assert not (tmp_path / "home").exists()
 
 
