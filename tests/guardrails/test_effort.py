@@ -106,3 +106,14 @@ def test_time_that_is_over_is_no_yes(guard, monkeypatch):
 def test_a_name_that_no_file_has_is_looked_at_by_its_length_only(guard):
     told = answering.check(guard, "write", {"filePath": ". " * 400_000, "content": ""}, session="s", told=ENFORCE)
     assert (told.decision, "longer than" in told.message) == (Decision.BLOCK, True)
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [("python3 -c '", "\n"), ("python3 -c 'import ", " "), ("node -e '", "\n"), ("perl -e '", "\n"), ("awk '", "~"),
+     ("awk '", "["), ("awk '", '\\"'), ("awk 'print", " print"), ("sed '\\,", "\\a"), ("sed 's/", "a/")],
+)  # fmt: skip
+def test_no_language_within_a_command_makes_its_check_long(guard, head, piece):
+    short, long = (head + piece * (size // len(piece)) + "'" for size in (SHORT, SHORT * TIMES))
+    asked(guard, short)
+    assert seconds(lambda text: asked(guard, text), long) < 2 * TIMES * seconds(lambda text: asked(guard, text), short)

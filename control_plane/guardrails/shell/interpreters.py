@@ -22,8 +22,8 @@ INTERPRETER = re.compile(
 _LOADED = ("-r", "--require", "--import", "--loader", "--experimental-loader", "-M", "-d", "--preload")
 _ENDINGS = (".js", ".cjs", ".mjs", ".ts", ".rb", ".pl", ".lua", ".php")
 _IMPORTED = re.compile(
-    r"(?:^|[;\n])\s*(?:from\s+([\w.]+)\s+import|import\s+([\w.]+))"
-    r"|\b(?:require|require_relative|load|import|run_path|do|dofile|include|include_once|require_once|from|source)\s*\(?\s*['\"]([\w./-]+)['\"]"
+    r"(?:^|[;\n])[^\S\n]*(?:from\s+([\w.]+)\s+import|import\s+([\w.]+))"
+    r"|\b(?:require|require_relative|load|import|run_path|do|dofile|include|include_once|require_once|from|source)\s*(?:\(\s*)?['\"]([\w./-]+)['\"]"
 )
 # Where a call is a word with parentheses behind it; elsewhere any word may be one.
 _PARENTHESES = re.compile(r"^(?:python|pypy|ipython|node|nodejs|deno|bun|tsx|ts-node|php|Rscript|julia|env)")
