@@ -44,6 +44,7 @@ def test_a_report_is_written_and_names_the_module_that_is_not_reached(tmp_path: 
     assert steps.index("coverage json") < steps.index("scripts/release/covered.py")
 
 
+@pytest.mark.requirement("SHIP-50")
 @pytest.mark.parametrize(
     ("whole", "module", "branches", "code"),
     [(92.0, 80.1, True, 0), (91.99, 99.0, True, 1), (95.0, 80.0, True, 1), (95.0, 99.0, False, 1)],
