@@ -50,6 +50,7 @@ def refused(world: World, *words: str) -> dict[str, str]:
     return error
 
 
+@pytest.mark.long
 def test_each_run_of_opencode_is_advised_though_it_ends_after_one_turn(bare: World) -> None:
     bare.install("--wait-ms", "5000")
     bare.settle(first_ms=60_000)

@@ -90,9 +90,8 @@ def without_a_database(folder: Path, *words: str) -> subprocess.CompletedProcess
     )
 
 
-@pytest.mark.parametrize(
-    ("words", "code"), [((), 3), pytest.param(("--without", "postgres"), 0, marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("words", "code"), [((), 3), (("--without", "postgres"), 0)])
 def test_a_fault_that_could_not_be_played_is_no_success(words: tuple[str, ...], code: int, tmp_path: Path) -> None:
     told = without_a_database(tmp_path, *words)
     verdict = json.loads(told.stdout)
