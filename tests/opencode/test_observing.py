@@ -42,7 +42,6 @@ def history_of(world: World) -> None:
     assert "hello from" not in json.dumps(world.events("turns.history-imported"))
 
 
-@pytest.mark.long
 def told_in_the_home(bare: World, *secrets: bytes) -> list[bytes]:
     files = [path for path in bare.home.rglob("*") if path.is_file() and path.name != "token"]
     assert bare.home / "ledger.db" in files
@@ -50,6 +49,7 @@ def told_in_the_home(bare: World, *secrets: bytes) -> list[bytes]:
     return [secret for secret in secrets if secret in log]
 
 
+@pytest.mark.long
 @pytest.mark.requirement(
     "OPENCODE-32", "OPENCODE-33", "OPENCODE-54",
     "OPENCODE-01", "OPENCODE-02", "OPENCODE-03", "OPENCODE-04", "OPENCODE-07", "OPENCODE-19", "OPENCODE-22",
