@@ -257,8 +257,10 @@ def main(words: Sequence[str]) -> int:
         parser.error("a sample has at least one mutant, judged by at least one")
     for name in options.area or AREAS:
         path = options.metrics / FILE
+        found = measured(name, AREAS[name], PROJECT, options.sample, options.seed, options.at_once)
+        # Read now: another area may have been told of in the meantime.
         told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        told[name] = measured(name, AREAS[name], PROJECT, options.sample, options.seed, options.at_once)
+        told[name] = found
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return tell(mutation(options.metrics), options.json)
