@@ -279,6 +279,11 @@ def test_no_function_takes_more_than_ten_ways(room: str, python: list[tuple[str,
     assert "C901 `f` is too complex (11 > 10)" in complex_.stdout
 
 
+@pytest.mark.requirement("QUAL-SC-3")
+def test_every_mark_stands_on_a_test(python: list[tuple[str, str]]) -> None:
+    assert idle_marks(python) == []
+
+
 def branching(times: int) -> str:
     return "def f(x):\n" + "".join(f"    if x == {n}:\n        x += 1\n" for n in range(times)) + "    return x\n"
 
@@ -286,6 +291,17 @@ def branching(times: int) -> str:
 @pytest.mark.requirement("QUAL-SC-4")
 def test_no_coroutine_blocks(package: list[tuple[str, str]]) -> None:
     assert blocking(package) == []
+
+
+def idle_marks(files: Sources) -> list[str]:
+    """Functions with a mark that pytest never looks at: it belonged to the test below."""
+    return [
+        f"{name}: {node.name}"
+        for name, text in files
+        for node in ast.walk(parsed(text))
+        if isinstance(node, FUNCTION) and not node.name.startswith("test")
+        if any("pytest.mark." in ast.unparse(one) for one in node.decorator_list)
+    ]
 
 
 LINES = "".join(f"    x = {n}\n" for n in range(39))
@@ -298,6 +314,7 @@ PLANTED = {
     "a vague name": (vague, "class DataHelper:\n    pass\n"),
     "a vague module": (lambda files: vague([("house/utils.py", files[0][1])]), ""),
     "complexity without a reason": (unexplained, f"def f():  # {'noqa'}: C901\n    pass\n"),
+    "a mark on what no run collects": (idle_marks, "@pytest.mark.long\ndef told():\n    pass\n"),
     "a function that nobody calls": (lambda files: uncalled(files, [files[0][1]]), "def lonely():\n    pass\n"),
 }  # fmt: skip
 

@@ -15,6 +15,8 @@ from ..ledger.home import Home
 from .home_ailments import LOOKS, Finding, said
 from .homes import named_home
 
+GIT_S = 10.0
+
 
 def examine(arguments: argparse.Namespace) -> list[Finding]:
     home = named_home(arguments)
@@ -49,7 +51,13 @@ def _commits(home: Home) -> Iterator[Finding]:
     if git is None or not home.root.is_dir():
         return
     asked = [git, "-C", str(home.root), "ls-files", "--", "keys", "token", "issuer.jwk", "webhook-secret"]
-    done = subprocess.run(asked, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)  # noqa: S603
+    try:
+        done = subprocess.run(  # noqa: S603 - words of our own
+            asked, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=GIT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as fault:
+        yield Finding("git", "note", f"git does not say which keys it keeps: {type(fault).__name__}")
+        return
     kept = done.stdout.split()
     if done.returncode == 0 and kept:
         taken = f"git -C {shlex.quote(str(home.root))} rm --cached {' '.join(kept)}"

@@ -3,8 +3,8 @@
 usage: python scripts/release/suite.py [--runs N] [--metrics DIR] [--json]
 
 Each run is what CI does: a clone of the commit, an environment of its own, `.ci/run`. The report names how long each
-took and what failed. Ctrl-C ends with the runs that came to their end. Exit 0: five runs or more, each green in less
-than twelve minutes; 1: one was not; 3: fewer runs, or the code is another by now.
+took and what failed; what a red run said lies beside it. Ctrl-C ends with the runs that came to their end. Exit 0: five
+runs or more, each green in less than twelve minutes; 1: one was not; 3: fewer runs, or the code is another by now.
 """
 
 import argparse
@@ -37,8 +37,8 @@ def state(project: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
 
 
-def run(project: Path, folder: Path) -> dict[str, Any]:
-    """One bare clone, from nothing to its exit code."""
+def run(project: Path, folder: Path, red: Path) -> dict[str, Any]:
+    """One bare clone, from nothing to its exit code; what it said is kept where it was not 0."""
     subprocess.run(["git", "clone", "--quiet", str(project), str(folder)], check=True)  # noqa: S603, S607
     clean = {
         name: value for name, value in os.environ.items() if not name.startswith(("COV", "PYTEST", "PYTHON", "VIRT"))
@@ -48,6 +48,8 @@ def run(project: Path, folder: Path) -> dict[str, Any]:
         [str(folder / ".ci" / "run")], cwd=folder, env=clean, capture_output=True, text=True, check=False,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
+    if done.returncode:
+        red.write_text(done.stdout + done.stderr, encoding="utf-8")
     passed = _PASSED.search(done.stdout)
     return {
         "seconds": round(time.monotonic() - began), "exit": done.returncode,
@@ -55,11 +57,11 @@ def run(project: Path, folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def runs(project: Path, wanted: int) -> Iterator[dict[str, Any]]:
+def runs(project: Path, wanted: int, metrics: Path) -> Iterator[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
         for number in range(1, wanted + 1):
             clone = Path(folder) / str(number)
-            one = run(project, clone)
+            one = run(project, clone, metrics / f"suite-{number}.log")
             shutil.rmtree(clone, ignore_errors=True)
             said = f"{one['passed']} passed in {one['seconds']} s, exit {one['exit']}"
             sys.stderr.write(f"run {number} of {wanted}: {' '.join([said, *one['failed']])}\n")
@@ -93,7 +95,11 @@ def main(words: Sequence[str]) -> int:
     if options.runs < 1:
         parser.error("there is at least one run")
     options.metrics.mkdir(parents=True, exist_ok=True)
-    told = {"state": state(PROJECT), "processors": os.cpu_count(), "runs": list(runs(PROJECT, options.runs))}
+    told = {
+        "state": state(PROJECT),
+        "processors": os.cpu_count(),
+        "runs": list(runs(PROJECT, options.runs, options.metrics)),
+    }
     (options.metrics / FILE).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return tell(suite(options.metrics), options.json)
 

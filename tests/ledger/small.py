@@ -30,6 +30,13 @@ def begin(root: Path) -> Home:
     return home
 
 
+def grown(root: Path, size: int) -> Home:
+    """A home of so many events, its beginning among them."""
+    home = begin(root)
+    grow(home, size - 1)
+    return home
+
+
 @contextlib.contextmanager
 def opened(home: Home) -> Iterator[Opened]:
     held = Opened(home, CATALOGUE, Clock())

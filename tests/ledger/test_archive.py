@@ -30,9 +30,7 @@ SIZE = 1500
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    home = small.begin(tmp_path / "home")
-    small.grow(home, SIZE - 1)
-    return home
+    return small.grown(tmp_path / "home", SIZE)
 
 
 def all_rows(home: Home, step: int = 100) -> list[Row]:

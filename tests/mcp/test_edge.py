@@ -1,5 +1,6 @@
 """Tools that others add, defects, and what is loaded when."""
 
+import json
 import logging
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from mcp import Client
 from msgspec import Meta, Struct
 from structlog.testing import capture_logs
 
-from control_plane import Arm, ControlPlane
+from control_plane import Arm, ControlPlane, extras
 from control_plane.access.tokens import Caller
 from control_plane.api.agents import Structured
 from control_plane.errors import Conflict
@@ -103,7 +104,7 @@ def test_without_the_package_the_command_says_what_to_install(tmp_path: Path) ->
     )  # fmt: skip
     assert (ran.returncode, ran.stdout) == (2, "")
     assert '"extra.missing"' in ran.stderr.replace(" ", "").replace('"code":', "")
-    assert "[mcp]" in ran.stderr
+    assert extras.install("mcp").split("-m ")[1] in json.loads(ran.stderr)["error"]["cure"]
 
 
 def test_a_defect_behind_mcp_is_one_line_of_the_servers_log() -> None:

@@ -101,7 +101,8 @@ def test_the_areas_are_the_ledger_and_the_pure_deciders_and_each_has_tests() -> 
     assert {"control_plane/bridge/rules.py", "control_plane/router/state.py"} <= set(found["deciders"])
     for name, area in AREAS.items():
         rooms = {Path(module).parent.name for module in found[name]}
-        assert rooms <= {Path(test).parent.name for test in mutants.tests_of(area, mutants.PROJECT)} | {"turns"}
+        assert rooms <= {Path(test).parent.name for test in mutants.tests_of(area, mutants.PROJECT)}
+    assert "tests/ledger/test_merkle.py" in mutants.tests_of(AREAS["ledger"], mutants.PROJECT)
 
 
 def test_the_interval_is_wilsons() -> None:

@@ -30,12 +30,13 @@ def ground(tmp_path: Path) -> Path:
     return project
 
 
-@pytest.mark.requirement("SHIP-49")
-def test_a_test_that_fails_once_in_three_runs_is_named(ground: Path) -> None:
-    every = list(suite.runs(ground, 3))
+def test_a_test_that_fails_once_in_three_runs_is_named(ground: Path, tmp_path: Path) -> None:
+    every = list(suite.runs(ground, 3, tmp_path))
     assert [(one["exit"], one["passed"], one["failed"]) for one in every] == [
         (0, 7, []), (0, 7, []), (1, 6, ["tests/test_it.py::test_it"]),
     ]  # fmt: skip
+    assert [path.name for path in tmp_path.glob("suite-*")] == ["suite-3.log"]
+    assert "FAILED tests/test_it.py" in (tmp_path / "suite-3.log").read_text()
     (row,) = judged(ground, every)
     assert (row.state, "2 of 3 runs green" in row.seen, "tests/test_it.py::test_it" in row.seen) == (
         "fails",
@@ -44,7 +45,7 @@ def test_a_test_that_fails_once_in_three_runs_is_named(ground: Path) -> None:
     )
 
 
-@pytest.mark.requirement("SHIP-48", "SHIP-49")
+@pytest.mark.requirement("SHIP-48")
 @pytest.mark.parametrize(
     ("every", "state"),
     [
